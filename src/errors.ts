@@ -1,0 +1,72 @@
+/**
+ * Why a request could not be carried out, in the driver's own words.
+ * `src/csi/codes.ts` says which gRPC code each kind becomes and what the caller does with it.
+ */
+export type FailureKind =
+  | "invalidArgument"
+  | "notFound"
+  | "alreadyExists"
+  | "resourceExhausted"
+  | "outOfRange"
+  | "failedPrecondition"
+  | "aborted"
+  | "unavailable"
+  | "internal";
+
+/** A failure that the caller of an RPC is told about. Its message says what the operator can do. */
+export class VolumeError extends Error {
+  override readonly name = "VolumeError";
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** A system call that the kernel refused. `code` is the errno's name, as in errno(3): "EBUSY". */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** What LVM said, or failed to say, about a command. `src/lvm/failure.ts` is the only reader of LVM's messages. */
+export type LvmFailure =
+  /** No device carries the volume group now. */
+  | "groupMissing"
+  /** Two volume groups, or two copies of one physical volume, carry the same name or uuid. */
+  | "groupAmbiguous"
+  /** The metadata could not be read or does not hold together. */
+  | "groupUnreadable"
+  /** A physical volume that the command needs is missing. */
+  | "physicalVolumeMissing"
+  | "volumeExists"
+  | "volumeMissing"
+  /** The volume's device is open. */
+  | "volumeInUse"
+  /** Too few free extents, or not on enough physical volumes. */
+  | "noSpace"
+  /** The metadata area of a physical volume is full. */
+  | "metadataFull"
+  /** The volume group's lock is held by another. */
+  | "locked"
+  /** The process ended, or answered something else than a verdict: whether the command was carried out is not known. */
+  | "outcomeUnknown"
+  /** LVM refused for a reason that has no kind of its own; the message gives LVM's words. */
+  | "refused";
+
+/** A failed LVM command or an unreadable volume group. */
+export class LvmError extends Error {
+  override readonly name = "LvmError";
+  readonly kind: LvmFailure;
+
+  constructor(kind: LvmFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The one port: everything that the driver does to the machine goes through these interfaces, so that a test can
+ * count it, hold it up, or end the process before or after any of it.
+ *
+ * Every method that can wait for a disk runs outside the main thread and outside libuv's pool (docs/decisions.md).
+ * A refused system call is a `SystemError` whose `code` is the errno's name.
+ */
+export interface Host {
+  readonly devices: Devices;
+  readonly mounts: Mounts;
+  readonly programs: Programs;
+  readonly lvm: LvmLauncher;
+}
+
+/** A whole disk, a partition or a device-mapper device, as sysfs describes it. */
+export interface BlockDevice {
+  /** The kernel's name: "sda1", "dm-3". Its node is `/dev/<name>` ("!" in the name stands for "/"). */
+  readonly name: string;
+  /** "major:minor" in decimal. */
+  readonly number: string;
+  readonly sizeBytes: number;
+  /** Kernel names of the devices stacked on this one. */
+  readonly holders: readonly string[];
+  readonly mapping: DeviceMapping | undefined;
+}
+
+/** What sysfs says of a device-mapper device. */
+export interface DeviceMapping {
+  /** "vg0-data": volume group and logical volume, hyphens inside them doubled. */
+  readonly name: string;
+  /** "LVM-" and the uuids of volume group and logical volume without hyphens, for a logical volume. */
+  readonly uuid: string;
+  readonly suspended: boolean;
+}
+
+/** A run of bytes on a device. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Devices {
+  /** All block devices with their partitions. Opens none of them. */
+  list(): Promise<readonly BlockDevice[]>;
+  /** The device-mapper device of that name, looked up in sysfs. Opens nothing. */
+  findMapping(name: string): Promise<BlockDevice | undefined>;
+  /** The device with that "major:minor", looked up in sysfs. Opens nothing. */
+  findNumber(number: string): Promise<BlockDevice | undefined>;
+  /**
+   * Reads the ranges past the page cache's old content, one result each, in order.
+   * @throws SystemError ESTALE when the node is no longer the device described, EIO and others of open(2), read(2);
+   * "ENODATA" when a range ends behind the device.
+   */
+  read(device: BlockDevice, ranges: readonly ByteRange[]): Promise<readonly Uint8Array[]>;
+  /** Makes what was written to the device durable (fdatasync of its node). */
+  flush(device: BlockDevice): Promise<void>;
+  /**
+   * Opens for writing with O_EXCL, which fails with EBUSY while the device is mounted, is held by another device or is
+   * open O_EXCL elsewhere (open(2)). The caller closes it.
+   */
+  openExclusive(device: BlockDevice): Promise<ExclusiveDevice>;
+}
+
+/** A device that this process alone may write to, until it is closed. */
+export interface ExclusiveDevice {
+  read(ranges: readonly ByteRange[]): Promise<readonly Uint8Array[]>;
+  /** Writes zeroes (BLKZEROOUT). At most 256 MiB a call, so that work can be stopped and shown between calls. */
+  zero(range: ByteRange): Promise<void>;
+  /** Tells the device to forget the range (BLKDISCARD). At most 256 MiB a call. @throws SystemError EOPNOTSUPP */
+  discard(range: ByteRange): Promise<void>;
+  /** Writes random bytes. At most 64 MiB a call. */
+  scramble(range: ByteRange): Promise<void>;
+  /** Makes what was written durable (fdatasync). */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), escapes undone. */
+export interface MountEntry {
+  readonly id: number;
+  /** "major:minor" of the filesystem; an anonymous number for btrfs. */
+  readonly number: string;
+  /** What of the filesystem is mounted: "/" for all of it, "/dm-3" for a bind-mounted device node. */
+  readonly root: string;
+  readonly target: string;
+  /** Options of this mount: "ro", "relatime", ... */
+  readonly options: readonly string[];
+  readonly type: string;
+  readonly source: string;
+  /** Options of the filesystem: "rw", "errors=continue", ... */
+  readonly superOptions: readonly string[];
+}
+
+/** The flags of mount(2) that the driver uses, by the names mount(8) gives them. */
+export type MountFlag =
+  | "ro"
+  | "nosuid"
+  | "nodev"
+  | "noexec"
+  | "sync"
+  | "dirsync"
+  | "noatime"
+  | "nodiratime"
+  | "relatime"
+  | "strictatime"
+  | "lazytime"
+  | "silent";
+
+export interface FilesystemMount {
+  readonly device: BlockDevice;
+  readonly type: string;
+  readonly flags: readonly MountFlag[];
+  /** Options for the filesystem itself, as mount(2) takes them: "discard,context=...". */
+  readonly data: string;
+  readonly target: string;
+}
+
+export interface BindMount {
+  /** A mounted directory, given with the mount that must be found there, or the node of a device. */
+  readonly source: { readonly path: string; readonly mountId: number } | { readonly device: BlockDevice };
+  readonly target: string;
+  /** Set on the new mount alone, before it is reported as made. */
+  readonly flags: readonly MountFlag[];
+}
+
+/** What stands at a path, its last component not followed. */
+export type PathKind = "absent" | "directory" | "file" | "blockDevice" | "symlink" | "other";
+
+export interface PathStatus {
+  readonly kind: PathKind;
+  /** "major:minor" that a device node stands for. */
+  readonly deviceNumber: string | undefined;
+  readonly mountId: number | undefined;
+}
+
+/** Bytes and inodes of a mounted filesystem, from statfs(2). */
+export interface FilesystemUsage {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+  readonly usedBytes: number;
+  readonly totalInodes: number;
+  readonly availableInodes: number;
+  readonly usedInodes: number;
+}
+
+/**
+ * Paths given here are absolute and lie below the kubelet directory. Each component is opened with O_NOFOLLOW from
+ * there, so a symlink anywhere in it is ELOOP, and `..` or a path elsewhere is EXDEV (CVE-2017-1002101, CVE-2021-25741).
+ */
+export interface Mounts {
+  /** The kubelet directory as it was given, and what it resolved to at start (it is a symlink on some systems). */
+  readonly kubeletDirectory: { readonly given: string; readonly resolved: string };
+  table(): Promise<readonly MountEntry[]>;
+  /** ENOENT of a parent is "absent" too. A corrupted mount (EIO, ENOTCONN, ESTALE) is "other". */
+  status(path: string): Promise<PathStatus>;
+  /** Makes the last component if it is absent; its parent must be there. EEXIST when something else stands there. */
+  makeDirectory(path: string): Promise<void>;
+  /** Makes an empty file likewise. */
+  makeFile(path: string): Promise<void>;
+  /** Mounts a device. @throws SystemError of mount(2); ESTALE when the node is no longer the device described. */
+  mount(mount: FilesystemMount): Promise<void>;
+  /** Binds, then sets the flags. @throws SystemError ESTALE when the source is not what was named. */
+  bind(mount: BindMount): Promise<void>;
+  /** Sets exactly these flags on the mount that is at the path. */
+  remountBind(path: string, flags: readonly MountFlag[]): Promise<void>;
+  /** Takes away the topmost mount at the path (umount2 with UMOUNT_NOFOLLOW; never lazy, never forced). */
+  unmount(path: string): Promise<void>;
+  /** Removes an empty directory, or a file of no bytes; nothing there is no error. ENOTEMPTY otherwise. */
+  remove(path: string): Promise<void>;
+  /** statfs(2) of the mount at the path. @throws SystemError ESTALE when another mount is there. */
+  usage(path: string, mountId: number): Promise<FilesystemUsage>;
+  /** Writes all of the mounted filesystem to its disk (syncfs(2)). */
+  sync(path: string, mountId: number): Promise<void>;
+  /** Kernel names of the block devices of each mounted btrfs filesystem, from /sys/fs/btrfs. */
+  btrfsDevices(): Promise<readonly string[]>;
+}
+
+export interface ProgramResult {
+  readonly exitCode: number;
+  /** At most 64 KiB of each, the end kept. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Programs {
+  /**
+   * Runs a program to its end, without a shell, and never kills it: a killed mkfs or fsck is worse than a late one.
+   * It outlives the driver. @throws SystemError ENOENT when it is not installed.
+   */
+  run(file: string, args: readonly string[]): Promise<ProgramResult>;
+}
+
+export interface LvmLauncher {
+  /**
+   * Starts `lvm` as a long-lived process that reads commands, with this content as its lvm.conf in a private
+   * directory that is removed when the process has ended.
+   */
+  start(configuration: string): Promise<LvmProcess>;
+}
+
+/** A running `lvm`. One command at a time. */
+export interface LvmProcess {
+  /**
+   * Sends one line and resolves to the JSON object that the process reports for it on its report descriptor.
+   * Rejects with SystemError "EPIPE" when the process ends first: the command's outcome is then unknown.
+   */
+  execute(line: string): Promise<unknown>;
+  /** Resident memory in bytes. */
+  memoryBytes(): Promise<number>;
+  /** Closes its input and waits for its end. Never kills it. */
+  end(): Promise<void>;
+  readonly exited: Promise<void>;
+}
