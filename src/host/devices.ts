@@ -1,0 +1,82 @@
+import { readdirSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
+import { SystemError } from "../errors.ts";
+import { createExclusiveDevice } from "./exclusive-device.ts";
+import type { BlockDevice, Devices } from "./host.ts";
+import { hasCode, readAttribute, readMapping } from "./sysfs.ts";
+import type { RunJob } from "./worker-pool.ts";
+
+const DEVICES = "/sys/class/block";
+const SECTOR_BYTES = 512;
+
+/**
+ * The machine's block devices. What sysfs knows is read here: it is in memory, and reading it waits for no disk.
+ * Whatever opens a device is a job for the worker threads.
+ */
+export function createDevices(runJob: RunJob): Devices {
+  return {
+    list: async () => kernelNames().flatMap((name) => describe(name) ?? []),
+    findMapping: async (name) => findMapping(name),
+    findNumber: async (number) => findNumber(number),
+    read: (device, ranges) => runJob("query", device.number, "readDevice", { device, ranges }),
+    flush: (device) => runJob("data", device.number, "flushDevice", { device }),
+    openExclusive: async (device) => {
+      const fd = await runJob("query", device.number, "openExclusive", { device });
+      return createExclusiveDevice(runJob, device, fd);
+    },
+  };
+}
+
+function findMapping(name: string): BlockDevice | undefined {
+  const found = kernelNames().find((device) => readAttribute(`${DEVICES}/${device}/dm/name`) === name);
+  const device = found === undefined ? undefined : describe(found);
+  // Between the two looks the device can have been replaced.
+  return device?.mapping?.name === name ? device : undefined;
+}
+
+function findNumber(number: string): BlockDevice | undefined {
+  if (!/^\d+:\d+$/.test(number)) {
+    throw new SystemError("EINVAL", `"${number}" is not a device number`);
+  }
+  try {
+    const device = describe(basename(readlinkSync(`/sys/dev/block/${number}`)));
+    return device?.number === number ? device : undefined;
+  } catch (error) {
+    if (hasCode(error, ["ENOENT"])) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function kernelNames(): readonly string[] {
+  return readdirSync(DEVICES);
+}
+
+/** Undefined when the device has gone meanwhile. */
+function describe(kernelName: string): BlockDevice | undefined {
+  const directory = `${DEVICES}/${kernelName}`;
+  const number = readAttribute(`${directory}/dev`);
+  const sectors = readAttribute(`${directory}/size`);
+  if (number === undefined || sectors === undefined) {
+    return undefined;
+  }
+  return {
+    name: kernelName,
+    number,
+    sizeBytes: Number(sectors) * SECTOR_BYTES,
+    holders: holdersOf(directory),
+    mapping: readMapping(directory),
+  };
+}
+
+function holdersOf(directory: string): readonly string[] {
+  try {
+    return readdirSync(`${directory}/holders`);
+  } catch (error) {
+    if (hasCode(error, ["ENOENT"])) {
+      return [];
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import type { MountEntry } from "./host.ts";
+
+const MOUNT_TABLE = "/proc/self/mountinfo";
+const MAXIMUM_READS = 5;
+
+/**
+ * Reads the mounts of this process's namespace. The kernel gives the table out in pieces; before Linux 5.8 a mount that
+ * ended meanwhile could hide another one, so what was read counts only when it is read twice.
+ */
+export function readMountTable(): readonly MountEntry[] {
+  let text = readFileSync(MOUNT_TABLE, "utf8");
+  for (let reads = 1; reads < MAXIMUM_READS; reads += 1) {
+    const again = readFileSync(MOUNT_TABLE, "utf8");
+    if (again === text) {
+      break;
+    }
+    text = again;
+  }
+  return parseMountTable(text);
+}
+
+/** @throws Error for a line that is not as proc_pid_mountinfo(5) says. */
+export function parseMountTable(text: string): readonly MountEntry[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(parseLine);
+}
+
+/** `36 35 98:0 /root /target rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue`; fields 7... are optional. */
+function parseLine(line: string): MountEntry {
+  const fields = line.split(" ");
+  const separator = fields.indexOf("-", 6);
+  const [id, , number, root, target, options] = fields;
+  const [type, source, superOptions] = separator < 0 ? [] : fields.slice(separator + 1);
+  if (
+    number === undefined ||
+    root === undefined ||
+    target === undefined ||
+    options === undefined ||
+    type === undefined ||
+    source === undefined ||
+    superOptions === undefined
+  ) {
+    throw new Error(`a line of the mount table that cannot be understood: ${line}`);
+  }
+  return {
+    id: Number(id),
+    number,
+    root: unescape(root),
+    target: unescape(target),
+    options: options.split(","),
+    type: unescape(type),
+    source: unescape(source),
+    superOptions: superOptions.split(",").map(unescape),
+  };
+}
+
+/** Space, tab, newline and backslash are written as three octal digits; bytes of one character can be, too. */
+function unescape(text: string): string {
+  if (!text.includes("\\")) {
+    return text;
+  }
+  const bytes = Buffer.from(text, "utf8").toString("latin1");
+  const plain = bytes.replaceAll(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return Buffer.from(plain, "latin1").toString("utf8");
+}

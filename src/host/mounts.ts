@@ -1,0 +1,52 @@
+import { readdirSync } from "node:fs";
+import type { BindMount, Mounts } from "./host.ts";
+import { parseKubeletPath } from "./kubelet-path.ts";
+import type { KubeletDirectory, KubeletPath } from "./kubelet-path.ts";
+import type { BindSource } from "./mount-jobs.ts";
+import { readMountTable } from "./mount-table.ts";
+import { hasCode } from "./sysfs.ts";
+import type { RunJob } from "./worker-pool.ts";
+
+const BTRFS = "/sys/fs/btrfs";
+
+/** Paths are taken apart here; whatever looks one up is a job for the worker threads. */
+export function createMounts(runJob: RunJob, kubeletDirectory: KubeletDirectory): Mounts {
+  const parse = (path: string): KubeletPath => parseKubeletPath(kubeletDirectory, path);
+  const parseSource = (source: BindMount["source"]): BindSource =>
+    "path" in source ? { path: parse(source.path), mountId: source.mountId } : source;
+  return {
+    kubeletDirectory,
+    table: async () => readMountTable(),
+    status: async (path) => runJob("query", path, "pathStatus", { path: parse(path) }),
+    makeDirectory: async (path) => runJob("query", path, "makeDirectory", { path: parse(path) }),
+    makeFile: async (path) => runJob("query", path, "makeFile", { path: parse(path) }),
+    remove: async (path) => runJob("query", path, "removePath", { path: parse(path) }),
+    usage: async (path, mountId) => runJob("query", path, "filesystemUsage", { path: parse(path), mountId }),
+    mount: async (mount) => {
+      const input = { ...mount, target: parse(mount.target) };
+      return runJob("mount", mount.target, "mountFilesystem", input);
+    },
+    bind: async ({ source, target, flags }) =>
+      runJob("mount", target, "bindMount", { source: parseSource(source), target: parse(target), flags }),
+    remountBind: async (path, flags) => runJob("mount", path, "remountBind", { target: parse(path), flags }),
+    unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }),
+    sync: async (path, mountId) => runJob("mount", path, "syncFilesystem", { path: parse(path), mountId }),
+    btrfsDevices: async () => btrfsDevices(),
+  };
+}
+
+/** The directory is missing while the kernel has not loaded btrfs; beside the filesystems it has `features`. */
+function btrfsDevices(): readonly string[] {
+  return namesIn(BTRFS).flatMap((filesystem) => namesIn(`${BTRFS}/${filesystem}/devices`));
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasCode(error, ["ENOENT", "ENOTDIR"])) {
+      return [];
+    }
+    throw error;
+  }
+}

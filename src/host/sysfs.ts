@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import type { DeviceMapping } from "./host.ts";
+
+/** The content of a small sysfs file without its newline; undefined when there is none, or its device has gone. */
+export function readAttribute(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trimEnd();
+  } catch (error) {
+    if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO"])) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** What sysfs says of the device-mapper device whose directory is given; undefined for another kind of device. */
+export function readMapping(directory: string): DeviceMapping | undefined {
+  const name = readAttribute(`${directory}/dm/name`);
+  const uuid = readAttribute(`${directory}/dm/uuid`);
+  const suspended = readAttribute(`${directory}/dm/suspended`);
+  if (name === undefined || uuid === undefined || suspended === undefined) {
+    return undefined;
+  }
+  return { name, uuid, suspended: suspended === "1" };
+}
+
+/** Whether what was thrown carries one of these codes: "ENOENT". */
+export function hasCode(error: unknown, codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+}

@@ -1,0 +1,141 @@
+import { constants as fileConstants } from "node:fs";
+import { constants } from "node:os";
+import koffi from "koffi";
+import { SystemError } from "../errors.ts";
+import type { ByteRange } from "./host.ts";
+
+/**
+ * The system calls that Node has no function for. All of them are synchronous and may wait for a disk, so this file is
+ * loaded only by the worker threads.
+ */
+
+// The numbers are those of the kernel's generic ABI (x86-64, arm64, riscv64), from its uapi headers.
+const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
+const AT_FDCWD = -100;
+const AT_REMOVEDIR = 0x200;
+const UMOUNT_NOFOLLOW = 8;
+const POSIX_FADV_DONTNEED = 4;
+const BLKDISCARD = 0x1277;
+const BLKZEROOUT = 0x127f;
+
+/** mount(2) hands on a page at most and cuts what is longer without a word; pages of 4096 bytes are the smallest. */
+const MAXIMUM_MOUNT_DATA_BYTES = 4095;
+
+/** Flags of open(2) by which a name is looked up without opening what it stands for. */
+export const LOOK_UP = O_PATH | O_CLOEXEC | fileConstants.O_NOFOLLOW;
+/** Flags of open(2) by which a new empty file is made. */
+export const CREATE_FILE =
+  fileConstants.O_CREAT | fileConstants.O_EXCL | fileConstants.O_WRONLY | fileConstants.O_NOFOLLOW | O_CLOEXEC;
+
+const libc = koffi.load(null);
+const errnoNames = namesOfErrno();
+
+const cOpenat: (directory: number, path: string, flags: number, modeType: "uint", mode: number) => number = libc.func(
+  "int openat(int directory, const char *path, int flags, ...)",
+);
+const cMkdirat: (directory: number, path: string, mode: number) => number = libc.func(
+  "int mkdirat(int directory, const char *path, unsigned int mode)",
+);
+const cUnlinkat: (directory: number, path: string, flags: number) => number = libc.func(
+  "int unlinkat(int directory, const char *path, int flags)",
+);
+const cMount: (
+  source: string | null,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null,
+) => number = libc.func(
+  "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
+);
+const cUmount2: (target: string, flags: number) => number = libc.func("int umount2(const char *target, int flags)");
+const cIoctl: (fd: number, request: number, type: "uint64_t *", range: BigUint64Array) => number = libc.func(
+  "int ioctl(int fd, unsigned long request, ...)",
+);
+const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
+const cFadvise: (fd: number, offset: number, length: number, advice: number) => number = libc.func(
+  "int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)",
+);
+
+/** Looks a name up in a directory, or from the root if there is none. `mode` counts with O_CREAT alone. */
+export function openat(directory: number | undefined, name: string, flags: number, mode = 0): number {
+  return check(`open ${name}`, cOpenat(directory ?? AT_FDCWD, name, flags, "uint", mode));
+}
+
+export function mkdirat(directory: number, name: string, mode: number): void {
+  check(`mkdir ${name}`, cMkdirat(directory, name, mode));
+}
+
+export function unlinkat(directory: number, name: string): void {
+  check(`unlink ${name}`, cUnlinkat(directory, name, 0));
+}
+
+export function rmdirat(directory: number, name: string): void {
+  check(`rmdir ${name}`, cUnlinkat(directory, name, AT_REMOVEDIR));
+}
+
+export interface MountArguments {
+  readonly source: string | null;
+  readonly target: string;
+  readonly type: string | null;
+  readonly flags: number;
+  readonly data: string | null;
+}
+
+export function mount({ source, target, type, flags, data }: MountArguments): void {
+  if ([source, type, data].some((text) => text?.includes("\0"))) {
+    throw new SystemError("EINVAL", "mount: a NUL character in an argument");
+  }
+  if (data !== null && Buffer.byteLength(data) > MAXIMUM_MOUNT_DATA_BYTES) {
+    throw new SystemError("EINVAL", `mount: options longer than ${MAXIMUM_MOUNT_DATA_BYTES} bytes`);
+  }
+  check(`mount ${source ?? target}`, cMount(source, target, type, flags, data));
+}
+
+/** Takes the topmost mount away. The last component of the path is not followed. */
+export function unmount(target: string): void {
+  check("umount", cUmount2(target, UMOUNT_NOFOLLOW));
+}
+
+export function zeroOut(fd: number, range: ByteRange): void {
+  check("BLKZEROOUT", cIoctl(fd, BLKZEROOUT, "uint64_t *", rangeArgument(range)));
+}
+
+export function discard(fd: number, range: ByteRange): void {
+  check("BLKDISCARD", cIoctl(fd, BLKDISCARD, "uint64_t *", rangeArgument(range)));
+}
+
+export function syncfs(fd: number): void {
+  check("syncfs", cSyncfs(fd));
+}
+
+/** Drops the clean pages that the page cache holds of the range. */
+export function dropCached(fd: number, range: ByteRange): void {
+  const errno = cFadvise(fd, range.offset, range.length, POSIX_FADV_DONTNEED);
+  if (errno !== 0) {
+    throw systemError("posix_fadvise", errno);
+  }
+}
+
+function rangeArgument(range: ByteRange): BigUint64Array {
+  return BigUint64Array.of(BigInt(range.offset), BigInt(range.length));
+}
+
+function check(call: string, result: number): number {
+  if (result < 0) {
+    throw systemError(call, koffi.errno());
+  }
+  return result;
+}
+
+function systemError(call: string, errno: number): SystemError {
+  const code = errnoNames.get(errno) ?? `E${errno}`;
+  return new SystemError(code, `${call}: ${code}`);
+}
+
+function namesOfErrno(): ReadonlyMap<number, string> {
+  // Two numbers have two names each on Linux; the manual pages of the calls above use the other one.
+  const names = Object.entries(constants.errno).filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP");
+  return new Map(names.map(([name, errno]) => [errno, name]));
+}

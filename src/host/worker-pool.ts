@@ -1,0 +1,57 @@
+import type { Jobs } from "./jobs.ts";
+import { WorkerLane } from "./worker-lane.ts";
+
+/**
+ * Which jobs share threads. Work that lasts (zeroing) and work that can hang with a disk (unmounting) never stands in
+ * the way of a short question, and one never in the way of the other.
+ */
+export type LaneName = "query" | "mount" | "data";
+
+/** Does a job in a worker thread. Jobs of one key and lane are done one at a time. */
+export type RunJob = <Name extends keyof Jobs>(
+  lane: LaneName,
+  key: string,
+  name: Name,
+  input: Parameters<Jobs[Name]>[0],
+) => Promise<ReturnType<Jobs[Name]>>;
+
+export interface WorkerPool {
+  readonly runJob: RunJob;
+  /** Waits for the jobs at work, refuses the others and ends the threads. */
+  close(): Promise<void>;
+}
+
+const THREADS_PER_LANE = 4;
+const IDLE_MILLISECONDS = 60_000;
+
+export function createWorkerPool(): WorkerPool {
+  const lanes: Readonly<Record<LaneName, WorkerLane>> = {
+    query: createLane("query"),
+    mount: createLane("mount"),
+    data: createLane("data"),
+  };
+  return {
+    runJob: async <Name extends keyof Jobs>(
+      lane: LaneName,
+      key: string,
+      name: Name,
+      input: Parameters<Jobs[Name]>[0],
+    ) => {
+      const value = await lanes[lane].run(key, { name, input });
+      // It comes from worker.ts, which gives back what the job of that name returned.
+      return value as ReturnType<Jobs[Name]>;
+    },
+    close: async () => {
+      await Promise.all(Object.values(lanes).map((lane) => lane.close()));
+    },
+  };
+}
+
+function createLane(name: LaneName): WorkerLane {
+  return new WorkerLane({
+    name,
+    threads: THREADS_PER_LANE,
+    idleMilliseconds: IDLE_MILLISECONDS,
+    entry: new URL("./worker.ts", import.meta.url),
+  });
+}

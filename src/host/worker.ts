@@ -1,0 +1,36 @@
+import { parentPort } from "node:worker_threads";
+import { jobs } from "./jobs.ts";
+import { describeError } from "./job-message.ts";
+import type { JobAnswer, JobRequest } from "./job-message.ts";
+
+/** The entry of a worker thread: does one job after another, as the messages ask. */
+
+parentPort?.on("message", ({ name, input }: JobRequest) => {
+  const answer = perform(name, input);
+  parentPort?.postMessage(answer, "value" in answer ? buffersOf(answer.value) : []);
+});
+
+function perform(name: string, input: unknown): JobAnswer {
+  try {
+    return { value: jobNamed(name)(input) };
+  } catch (error) {
+    return { error: describeError(error) };
+  }
+}
+
+function jobNamed(name: string): (input: unknown) => unknown {
+  const job = Object.entries(jobs).find(([key]) => key === name)?.[1];
+  if (job === undefined) {
+    throw new Error(`no job is called "${name}"`);
+  }
+  // The message was made by RunJob, which ties each job's name to the type of its input.
+  return job as (input: unknown) => unknown;
+}
+
+/** What was read is handed over instead of copied. */
+function buffersOf(value: unknown): ArrayBuffer[] {
+  const values: unknown[] = Array.isArray(value) ? value : [];
+  return values.flatMap((item) =>
+    item instanceof Uint8Array && item.buffer instanceof ArrayBuffer ? [item.buffer] : [],
+  );
+}
