@@ -11,6 +11,7 @@ export type FailureKind =
   | "failedPrecondition"
   | "aborted"
   | "unavailable"
+  | "deadlineExceeded"
   | "internal";
 
 /** A failure that the caller of an RPC is told about. Its message says what the operator can do. */
@@ -69,4 +70,10 @@ export class LvmError extends Error {
     super(message, options);
     this.kind = kind;
   }
+}
+
+/** Text of a caller's as it may stand in a message: one line, plain ASCII, short. */
+export function quote(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
+  return JSON.stringify(shown).replaceAll(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,0 +1,99 @@
+import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import { VolumeError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { failureOf } from "./codes.ts";
+
+/** What a handler knows of its call beside the request. */
+export interface Call {
+  /** When the caller gives up, in milliseconds since the epoch; undefined if it waits for ever. */
+  readonly deadline: number | undefined;
+}
+
+/** An RPC as a plain function. Whatever it throws becomes the answer's code and message. */
+export type Handler<Request, Response> = (request: Request, call: Call) => Promise<Response> | Response;
+
+/** The plain functions that serve a service whose generated handlers are `H`. */
+export type Service<H> = {
+  [Method in keyof H as string extends Method ? never : number extends Method ? never : Method]?: H[Method] extends handleUnaryCall<
+    infer Request,
+    infer Response
+  >
+    ? Handler<Request, Response>
+    : never;
+};
+
+/** Calls that callers make all the time; they are not worth a line each. */
+const quiet = new Set(["Probe", "NodeGetCapabilities", "NodeGetVolumeStats", "GetCapacity", "ControllerGetCapabilities"]);
+
+/** An answer for a call whose disk does not answer is sent this long before the deadline, after all that wait longer. */
+const answerAheadMs = 500;
+
+/** Wraps a handler as grpc-js wants it: answers in time, tells failures, and logs each call once. */
+export function unary<Request, Response>(
+  name: string,
+  handler: Handler<Request, Response>,
+  log: Log,
+): handleUnaryCall<Request, Response> {
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
+    const started = performance.now();
+    const deadline = deadlineOf(call);
+    const finish = (error: unknown, response: Response | null): void => {
+      const failure = error === undefined ? undefined : failureOf(error);
+      logCall(log, { name, call, ms: Math.round(performance.now() - started), failure, error });
+      if (failure === undefined) callback(null, response);
+      else callback(failure);
+    };
+    inTime(
+      Promise.try(() => handler(call.request, { deadline })),
+      deadline,
+    ).then(
+      (response) => finish(undefined, response),
+      (error: unknown) => finish(error ?? new Error("unknown failure"), null),
+    );
+  };
+}
+
+function deadlineOf(call: { getDeadline(): Date | number }): number | undefined {
+  const deadline = Number(call.getDeadline());
+  return Number.isFinite(deadline) ? deadline : undefined;
+}
+
+async function inTime<Response>(response: Promise<Response>, deadline: number | undefined): Promise<Response> {
+  if (deadline === undefined) return response;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = new VolumeError("deadlineExceeded", "the disk or LVM has not answered in time; the call goes on");
+  const timer = setTimeout(() => reject(late), Math.max(0, deadline - Date.now() - answerAheadMs));
+  response.catch(() => undefined);
+  return Promise.race([response, promise]).finally(() => clearTimeout(timer));
+}
+
+interface CallEnd {
+  readonly name: string;
+  readonly call: ServerUnaryCall<unknown, unknown>;
+  readonly ms: number;
+  readonly failure: { readonly code: status; readonly details: string } | undefined;
+  readonly error: unknown;
+}
+
+function logCall(log: Log, { name, call, ms, failure, error }: CallEnd): void {
+  const fields = { rpc: name, ...subjectOf(call.request), ms };
+  if (failure === undefined) {
+    log[quiet.has(name) ? "debug" : "info"](fields, "done");
+    return;
+  }
+  const code = status[failure.code];
+  const stack = failure.code === status.INTERNAL && error instanceof Error ? { stack: error.stack } : {};
+  log[failure.code === status.INTERNAL ? "error" : "warn"]({ ...fields, code, message: failure.details, ...stack }, "failed");
+}
+
+/** The fields of a request that may be logged, by name: everything else, secrets above all, stays out. */
+function subjectOf(request: unknown): object {
+  if (typeof request !== "object" || request === null) return {};
+  const logged = ["volumeId", "name", "stagingTargetPath", "targetPath", "volumePath"];
+  return Object.fromEntries(
+    Object.entries(request).flatMap(([key, value]) =>
+      logged.includes(key) && typeof value === "string" && value !== "" ? [[key, value.slice(0, 256)]] : [],
+    ),
+  );
+}

@@ -1,0 +1,79 @@
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
+import { createConnection } from "node:net";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Server, ServerCredentials, type ServiceDefinition, loadPackageDefinition } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import type { Log } from "../log.ts";
+import type { Context } from "../volume/context.ts";
+import { controllerService } from "./controller.ts";
+import type { ProtoGrpcType } from "./generated/csi.ts";
+import { type Health, identityService } from "./identity.ts";
+import { nodeService } from "./node.ts";
+import { type Handler, unary } from "./rpc.ts";
+
+/** The same options as in `npm run generate`, which makes the types. 64-bit numbers come as text, to lose no digit. */
+const loadOptions = { longs: String, enums: String, defaults: true, oneofs: true } as const;
+
+/** The driver's CSI services on a Unix socket. */
+export interface RunningServer {
+  /** Takes no new calls and waits for those under way. */
+  stop(): Promise<void>;
+}
+
+/** Serves Identity, Controller and Node. @throws Error when another process serves the socket */
+export async function serve(socketPath: string, context: Context, health: Health): Promise<RunningServer> {
+  const server = new Server();
+  const { Identity, Controller, Node } = loadServices();
+  addService(server, Identity.service, identityService(health), context.log);
+  addService(server, Controller.service, controllerService(context), context.log);
+  addService(server, Node.service, nodeService(context), context.log);
+  await clearSocket(socketPath);
+  await bind(server, socketPath);
+  return { stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())) };
+}
+
+function loadServices(): ProtoGrpcType["csi"]["v1"] {
+  const path = fileURLToPath(new URL("../../proto/csi.proto", import.meta.url));
+  // The generated types describe what the loaded file holds; nothing at run time can tell them apart.
+  const loaded = loadPackageDefinition(loadSync(path, loadOptions)) as unknown as ProtoGrpcType;
+  return loaded.csi.v1;
+}
+
+/** Registers the plain functions; an RPC without one answers UNIMPLEMENTED. */
+function addService(server: Server, definition: ServiceDefinition, service: object, log: Log): void {
+  const handlers = Object.entries(service).map(([name, handler]: [string, Handler<unknown, unknown>]) => [
+    name,
+    unary(name, handler, log),
+  ]);
+  server.addService(definition, Object.fromEntries(handlers));
+}
+
+/** Removes the socket that an ended run left. One that is answered belongs to a running driver. */
+async function clearSocket(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} is not a socket; remove it or give another --csi-endpoint`);
+  if (await isAnswered(path)) throw new Error(`${path} is served by a running process; end it first`);
+  await unlink(path);
+}
+
+async function isAnswered(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const connection = createConnection(path, () => resolve(true));
+  connection.on("error", () => resolve(false));
+  const answered = await promise;
+  connection.destroy();
+  return answered;
+}
+
+async function bind(server: Server, path: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+    if (error === null) resolve();
+    else reject(error);
+  });
+  await promise;
+  await chmod(path, 0o600);
+}

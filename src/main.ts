@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { UsageError, nodeHelp, parseNodeConfig } from "./config.ts";
+import { runNode } from "./node-role.ts";
+
+const help = `usage: lvm-local-csi COMMAND [FLAGS]
+
+${nodeHelp}
+lvm-local-csi --version, lvm-local-csi --help
+`;
+
+await main(process.argv.slice(2));
+
+async function main([command, ...args]: readonly string[]): Promise<void> {
+  if (command === "--version") return print(version());
+  if (command === "--help" || args.includes("--help")) return print(help);
+  try {
+    if (command !== "node") throw new UsageError(`${command ?? "no command"}: the commands are: node`);
+    await runNode(parseNodeConfig(args, process.env), version());
+  } catch (error) {
+    const usage = error instanceof UsageError;
+    process.stderr.write(`lvm-local-csi: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (usage) process.stderr.write("lvm-local-csi --help tells the flags\n");
+    process.exitCode = usage ? 2 : 1;
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text.trimEnd()}\n`);
+}
+
+function version(): string {
+  const packageFile: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const isPackage = typeof packageFile === "object" && packageFile !== null && "version" in packageFile;
+  return isPackage ? String(packageFile.version) : "unknown";
+}

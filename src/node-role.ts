@@ -1,0 +1,50 @@
+import { type NodeConfig, topologyValue } from "./config.ts";
+import { serve } from "./csi/server.ts";
+import { createHost } from "./host/create-host.ts";
+import { type Log, createLog } from "./log.ts";
+import { VolumeGroup } from "./lvm/volume-group.ts";
+import { Caretaker } from "./volume/caretaker.ts";
+import type { Context } from "./volume/context.ts";
+import { Operations } from "./volume/operations.ts";
+import { isReady } from "./volume/ready.ts";
+
+/**
+ * Serves one node until SIGTERM or SIGINT: no new calls then, what must not be interrupted finishes, zeroing and wiping
+ * stop at their next step.
+ */
+export async function runNode(config: NodeConfig, version: string): Promise<void> {
+  const log = createLog(config.logLevel);
+  const { host, close } = await createHost({ kubeletDirectory: config.kubeletDirectory });
+  const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
+  const operations = new Operations();
+  const context: Context = {
+    host,
+    groups,
+    topologyValue: topologyValue(config.nodeName),
+    reserve: config.reserve,
+    operations,
+    log,
+  };
+  const server = await serve(config.socketPath, context, { version, ready: () => isReady(context) });
+  const caretaker = new Caretaker(context, config.backupDirectory);
+  caretaker.start();
+  log.info({ version, node: config.nodeName, volumeGroups: config.volumeGroups }, "serving");
+
+  await endSignal(log);
+  caretaker.stop();
+  await Promise.all([server.stop(), operations.end()]);
+  await Promise.all([...groups.values()].map((group) => group.close()));
+  await close();
+  log.info({}, "ended");
+
+  function volumeGroup(name: string): VolumeGroup {
+    return new VolumeGroup({ name, devices: host.devices, lvm: host.lvm, lockDirectory: config.lockDirectory, log });
+  }
+}
+
+async function endSignal(log: Log): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  process.once("SIGTERM", resolve);
+  process.once("SIGINT", resolve);
+  log.info({ signal: await promise }, "ending");
+}

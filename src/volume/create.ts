@@ -1,0 +1,157 @@
+import { LvmError, VolumeError, quote } from "../errors.ts";
+import { minimumBytes } from "../filesystem/names.ts";
+import type { FilesystemName } from "../filesystem/names.ts";
+import type { VolumeGroupState } from "../lvm/model.ts";
+import type { VolumeGroup } from "../lvm/volume-group.ts";
+import { type Context, type Volume, presentGroups, volumeIn } from "./context.ts";
+import { logicalVolumeName } from "./id.ts";
+import { initialize } from "./initialize.ts";
+import type { Work } from "./operations.ts";
+import { type Layout, type Parameters, mkfsArguments } from "./parameters.ts";
+import { type VolumeRecord, assertRecordFits, encodeRecord } from "./record.ts";
+import { type SizeRange, describeRoom, extentsFor, roomFor } from "./room.ts";
+import { differenceFrom } from "./sameness.ts";
+
+/** A checked CreateVolume. */
+export interface CreateRequest {
+  readonly name: string;
+  readonly range: SizeRange;
+  /** Undefined for raw block. */
+  readonly filesystem: FilesystemName | undefined;
+  readonly parameters: Parameters;
+  /** When the caller gives up, in milliseconds since the epoch. */
+  readonly deadline: number | undefined;
+}
+
+/**
+ * Makes a volume, initialized and ready to be staged; again: the volume that is there.
+ * @throws VolumeError alreadyExists if the name's volume differs from the request; resourceExhausted, outOfRange,
+ * invalidArgument; aborted while it is being initialized. LvmError
+ */
+export function createVolume(context: Context, request: CreateRequest): Promise<Volume> {
+  const { deadline, ...asked } = request;
+  const name = logicalVolumeName(request.name);
+  const record = newRecord(request);
+  assertRecordFits(record, name);
+  return context.operations.run({
+    key: name,
+    request: `create ${JSON.stringify(asked)}`,
+    deadline,
+    work: async (work) => {
+      const volume = (await findExisting(context, request, name)) ?? (await allocate(context, request, record));
+      return volume.record.state === "creating" ? finish(context, volume, work) : volume;
+    },
+  });
+}
+
+function newRecord(request: CreateRequest): VolumeRecord {
+  const { parameters, filesystem, name } = request;
+  return {
+    state: "creating",
+    name,
+    filesystem,
+    initialize: parameters.initialize,
+    wipe: parameters.wipe,
+    mkfsOptions: mkfsArguments(parameters, filesystem),
+    claim: parameters.claim,
+    doneBytes: 0,
+  };
+}
+
+/** The volume of that name in any group, if it can pass for the one asked for. */
+async function findExisting(context: Context, request: CreateRequest, name: string): Promise<Volume | undefined> {
+  for (const { group, state } of await presentGroups(context)) {
+    if (!state.logicalVolumes.has(name)) continue;
+    const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
+    const volume = volumeIn(state, group, id);
+    const difference =
+      volume === undefined ? "was not made by this driver" : differenceFrom(volume, newRecord(request), request);
+    if (difference !== undefined) {
+      throw new VolumeError("alreadyExists", `volume ${quote(request.name)} exists (${state.name}/${name}), but ${difference}`);
+    }
+    if (volume?.record.state === "removing") {
+      throw new VolumeError("aborted", `volume ${quote(request.name)} is being removed; try again when it is gone`);
+    }
+    return volume;
+  }
+  return undefined;
+}
+
+/** Makes the logical volume, marked `creating` in the same commit. */
+async function allocate(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
+  const { layout } = request.parameters;
+  const group = chooseGroup(context, request.parameters);
+  const state = await readForCreation(group);
+  checkStripes(layout, state);
+  const minimum = record.filesystem === undefined ? 0 : minimumBytes(record.filesystem);
+  const extents = extentsFor(request.range, minimum, state, layout);
+  const room = roomFor(state, layout, context.reserve);
+  if (extents > room.extents) {
+    const why = describeRoom(state, room, context.reserve);
+    throw new VolumeError("resourceExhausted", `${extents * state.extentBytes} bytes are asked for, but ${why}`);
+  }
+  const name = logicalVolumeName(request.name);
+  await group.create({
+    name,
+    extents,
+    stripes: layout.stripes,
+    ...(layout.stripeBytes === undefined ? {} : { stripeBytes: layout.stripeBytes }),
+    tags: encodeRecord(record, name),
+    ...(room.physicalVolumes === undefined ? {} : { physicalVolumes: room.physicalVolumes }),
+  });
+  const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
+  const volume = volumeIn(await group.read(), group, id);
+  if (volume === undefined) throw new VolumeError("unavailable", `${state.name}/${name} vanished as it was made; try again`);
+  return volume;
+}
+
+function chooseGroup(context: Context, parameters: Parameters): VolumeGroup {
+  const name = parameters.volumeGroup ?? [...context.groups.keys()][0];
+  const group = name === undefined ? undefined : context.groups.get(name);
+  if (group === undefined) {
+    const allowed = [...context.groups.keys()].join(", ");
+    throw new VolumeError("invalidArgument", `parameter "volumeGroup" is ${quote(name ?? "")}; this node allows ${allowed}`);
+  }
+  return group;
+}
+
+/** A missing group has no room: the scheduler then tries another node. */
+async function readForCreation(group: VolumeGroup): Promise<VolumeGroupState> {
+  try {
+    return await group.read();
+  } catch (error) {
+    if (!(error instanceof LvmError) || error.kind !== "groupMissing") throw error;
+    throw new VolumeError("resourceExhausted", error.message, { cause: error });
+  }
+}
+
+function checkStripes(layout: Layout, state: VolumeGroupState): void {
+  if (layout.stripeBytes === undefined || layout.stripeBytes <= state.extentBytes) return;
+  const reason = `is larger than the extents of volume group ${state.name} (${state.extentBytes} bytes)`;
+  throw new VolumeError("invalidArgument", `parameter "stripeSize" ${reason}`);
+}
+
+/**
+ * Initializes the volume. If that fails for good, the volume is removed before the caller is told, because its caller
+ * takes a final code for "nothing is left" (csi-provisioner, checkError).
+ */
+async function finish(context: Context, volume: Volume, work: Work): Promise<Volume> {
+  try {
+    return await initialize(context, volume, work);
+  } catch (error) {
+    if (mayPass(error)) throw error;
+    context.log.error({ volume: volume.logicalVolume.name, error: String(error) }, "initializing failed; removing");
+    await volume.group.remove(volume.logicalVolume.name).catch((cause: unknown) => {
+      throw new VolumeError("aborted", `initializing failed (${String(error)}), removing too; try again`, { cause });
+    });
+    throw error;
+  }
+}
+
+/** Whether the same call may succeed later with what is there now. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof LvmError) {
+    return ["groupMissing", "groupAmbiguous", "groupUnreadable", "locked", "outcomeUnknown"].includes(error.kind);
+  }
+  return error instanceof VolumeError && (error.kind === "aborted" || error.kind === "unavailable");
+}

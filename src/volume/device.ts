@@ -1,0 +1,74 @@
+import { SystemError, VolumeError } from "../errors.ts";
+import type { BlockDevice, ExclusiveDevice } from "../host/host.ts";
+import type { LogicalVolume } from "../lvm/model.ts";
+import type { VolumeGroup } from "../lvm/volume-group.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * The logical volume's device, made active if it is not and resumed if an interrupted command left it suspended.
+ * @throws VolumeError unavailable when the device does not come up; LvmError
+ */
+export async function activeDevice(
+  context: Context,
+  group: VolumeGroup,
+  volume: LogicalVolume,
+): Promise<BlockDevice> {
+  let device = await findDevice(context, volume);
+  if (device === undefined) {
+    context.log.info({ volume: volume.name }, "activating");
+    await group.activate(volume.name);
+    device = await findDevice(context, volume);
+  }
+  if (device?.mapping?.suspended === true) {
+    context.log.warn({ volume: volume.name }, "resuming a suspended device");
+    await group.refresh(volume.name);
+    device = await findDevice(context, volume);
+  }
+  if (device === undefined || device.mapping?.suspended === true) {
+    const state = device === undefined ? "missing" : "suspended";
+    throw new VolumeError("unavailable", `the device of ${volume.name} stays ${state}; see dmsetup info and the kernel log`);
+  }
+  return device;
+}
+
+/**
+ * The logical volume's device as sysfs knows it; undefined while the volume is inactive.
+ * @throws VolumeError unavailable when another volume's device has its name.
+ */
+export async function findDevice(context: Context, volume: LogicalVolume): Promise<BlockDevice | undefined> {
+  const device = await context.host.devices.findMapping(volume.mappingName);
+  if (device !== undefined && device.mapping?.uuid !== volume.mappingUuid) {
+    throw new VolumeError(
+      "unavailable",
+      `device ${volume.mappingName} has uuid ${device.mapping?.uuid} where ${volume.mappingUuid} belongs; ` +
+        `it is left of another volume group of that name: end its users and remove it with dmsetup remove`,
+    );
+  }
+  return device;
+}
+
+/**
+ * Does work on a device that nobody else has in use. EBUSY means that it is mounted, or that a program of an earlier
+ * run is still at work on it: nothing is touched.
+ * @throws VolumeError of the kind given for a busy device.
+ */
+export async function withExclusive<Result>(
+  context: Context,
+  device: BlockDevice,
+  busy: VolumeError,
+  work: (exclusive: ExclusiveDevice) => Promise<Result>,
+): Promise<Result> {
+  const exclusive = await context.host.devices.openExclusive(device).catch((error: unknown) => {
+    throw error instanceof SystemError && error.code === "EBUSY" ? busy : error;
+  });
+  try {
+    return await work(exclusive);
+  } finally {
+    await exclusive.close();
+  }
+}
+
+/** The path of the device's node, for programs. The kernel writes "!" for "/" in names. */
+export function devicePath(device: BlockDevice): string {
+  return `/dev/${device.name.replaceAll("!", "/")}`;
+}

@@ -1,0 +1,111 @@
+import { VolumeError } from "../errors.ts";
+import { check } from "../filesystem/check.ts";
+import { make } from "../filesystem/make.ts";
+import type { FilesystemName } from "../filesystem/names.ts";
+import { type Contents, identify, probeRanges } from "../filesystem/probe.ts";
+import type { BlockDevice, ByteRange } from "../host/host.ts";
+import { type Context, type Volume, changeRecord } from "./context.ts";
+import { devicePath, withExclusive } from "./device.ts";
+import type { Work } from "./operations.ts";
+
+/**
+ * Sees to it that the device carries the volume's filesystem, fit to be mounted. A filesystem is made only on proof:
+ * the record says that the volume never had one, and every place where one would be found was read and holds zeroes.
+ * @throws VolumeError failedPrecondition for anything that needs a human; aborted while an earlier run's program works.
+ */
+export async function prepareFilesystem(
+  context: Context,
+  volume: Volume,
+  device: BlockDevice,
+  work: Work,
+): Promise<void> {
+  const { filesystem } = volume.record;
+  if (filesystem === undefined) return;
+  switch (volume.record.state) {
+    case "ready": {
+      const contents = await inspectExclusively(context, device);
+      if (contents.kind !== "blank") throw unexpected(volume, contents, "should be blank before its first use");
+      const formatting = await changeRecord(volume, { state: "formatting" });
+      return format(context, formatting, device, { filesystem, force: false, work });
+    }
+    case "formatting": {
+      const contents = await inspectExclusively(context, device);
+      if (contents.kind === "filesystem" && contents.everMounted) {
+        throw unexpected(volume, contents, "was interrupted before its first mount, yet has been mounted");
+      }
+      return format(context, volume, device, { filesystem, force: true, work });
+    }
+    default:
+      return checkFormatted(context, volume, device, filesystem, work);
+  }
+}
+
+/** What the device carries, read while it may be in use. */
+export async function inspect(context: Context, device: BlockDevice): Promise<Contents> {
+  const ranges = probeRanges(device.sizeBytes);
+  return identify(device.sizeBytes, ranges, await context.host.devices.read(device, ranges));
+}
+
+/** What the device carries, while nobody else has it in use: an earlier run's mkfs may still be at work. */
+async function inspectExclusively(context: Context, device: BlockDevice): Promise<Contents> {
+  const ranges: readonly ByteRange[] = probeRanges(device.sizeBytes);
+  const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's mkfs or a mount; try again`);
+  const contents = await withExclusive(context, device, busy, (exclusive) => exclusive.read(ranges));
+  return identify(device.sizeBytes, ranges, contents);
+}
+
+async function format(
+  context: Context,
+  volume: Volume,
+  device: BlockDevice,
+  how: { readonly filesystem: FilesystemName; readonly force: boolean; readonly work: Work },
+): Promise<void> {
+  const { filesystem, force, work } = how;
+  work.progress.text = `making the ${filesystem} filesystem`;
+  const options = { force, extra: volume.record.mkfsOptions };
+  await make(context.host.programs, filesystem, devicePath(device), options);
+  await context.host.devices.flush(device);
+  const contents = await inspect(context, device);
+  if (contents.kind !== "filesystem" || contents.filesystem !== filesystem) {
+    throw unexpected(volume, contents, `should carry ${filesystem} after mkfs`);
+  }
+  await changeRecord(volume, { state: "formatted" });
+}
+
+async function checkFormatted(
+  context: Context,
+  volume: Volume,
+  device: BlockDevice,
+  filesystem: FilesystemName,
+  work: Work,
+): Promise<void> {
+  const contents = await inspect(context, device);
+  if (contents.kind !== "filesystem" || contents.filesystem !== filesystem) {
+    throw unexpected(volume, contents, `carried ${filesystem}`);
+  }
+  if (!contents.needsCheck) return;
+  work.progress.text = `checking the ${filesystem} filesystem`;
+  const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`);
+  await withExclusive(context, device, busy, async () => undefined);
+  await check(context.host.programs, filesystem, devicePath(device));
+}
+
+function unexpected(volume: Volume, contents: Contents, expectation: string): VolumeError {
+  const found = describe(contents);
+  return new VolumeError(
+    "failedPrecondition",
+    `volume ${volume.state.name}/${volume.logicalVolume.name} ${expectation}; found: ${found}. ` +
+      `Nothing was changed. See docs/limitations.md, "A volume that is refused"`,
+  );
+}
+
+function describe(contents: Contents): string {
+  switch (contents.kind) {
+    case "blank":
+      return "no data where the filesystem should be";
+    case "filesystem":
+      return `${contents.filesystem} ${contents.uuid}`;
+    case "other":
+      return contents.description;
+  }
+}

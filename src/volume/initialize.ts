@@ -1,0 +1,45 @@
+import { VolumeError } from "../errors.ts";
+import { probeRanges } from "../filesystem/probe.ts";
+import type { ExclusiveDevice } from "../host/host.ts";
+import { type Context, type Volume, changeRecord } from "./context.ts";
+import { activeDevice, withExclusive } from "./device.ts";
+import type { Work } from "./operations.ts";
+import type { VolumeRecord } from "./record.ts";
+import { sweepDevice, zeroing } from "./sweep.ts";
+
+/** Whether all of a volume, and all that it grows by, reads as zeroes before a pod can see it. */
+export function isZeroedWhole(record: Pick<VolumeRecord, "initialize" | "filesystem">): boolean {
+  return record.initialize === "zero" || (record.initialize === "auto" && record.filesystem === undefined);
+}
+
+/**
+ * Takes a volume from `creating` to `ready`: zeroes what its class wants zeroed, or at least every place where an
+ * earlier owner's filesystem would be found. Goes on where an earlier run recorded that it was.
+ */
+export async function initialize(context: Context, volume: Volume, work: Work): Promise<Volume> {
+  const device = await activeDevice(context, volume.group, volume.logicalVolume);
+  const busy = new VolumeError("aborted", `the device of ${volume.logicalVolume.name} is still in use; try again`);
+  await withExclusive(context, device, busy, (exclusive) =>
+    isZeroedWhole(volume.record)
+      ? zeroWhole(volume, exclusive, work)
+      : zeroSignatures(exclusive, volume.logicalVolume.sizeBytes),
+  );
+  return changeRecord(volume, { state: "ready", doneBytes: 0 });
+}
+
+async function zeroWhole(volume: Volume, exclusive: ExclusiveDevice, work: Work): Promise<void> {
+  let current = volume;
+  const journey = {
+    sizeBytes: volume.logicalVolume.sizeBytes,
+    doneBytes: volume.record.doneBytes,
+    record: async (doneBytes: number) => {
+      current = await changeRecord(current, { doneBytes });
+    },
+  };
+  await sweepDevice(exclusive, zeroing, journey, work);
+}
+
+async function zeroSignatures(exclusive: ExclusiveDevice, sizeBytes: number): Promise<void> {
+  for (const range of probeRanges(sizeBytes)) await exclusive.zero(range);
+  await exclusive.flush();
+}

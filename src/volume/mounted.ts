@@ -1,0 +1,72 @@
+import type { BlockDevice, MountEntry } from "../host/host.ts";
+import type { LogicalVolume } from "../lvm/model.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * All mounts of a device in the driver's mount namespace, as the kernel sees them: filesystems on it, and bind mounts
+ * of its node.
+ */
+export async function mountsOfDevice(context: Context, device: BlockDevice): Promise<readonly MountEntry[]> {
+  const table = await context.host.mounts.table();
+  const carriesBtrfs = (await context.host.mounts.btrfsDevices()).includes(device.name);
+  return table.filter((entry) => isMountOf(entry, device, carriesBtrfs));
+}
+
+/** The mounts at exactly this path, lowest first; the last one is what a process sees there. */
+export async function mountsAt(context: Context, path: string): Promise<readonly MountEntry[]> {
+  const resolved = resolvedPath(context, path);
+  return (await context.host.mounts.table()).filter((entry) => entry.target === resolved);
+}
+
+/** Where a path below the kubelet directory really lies, as the mount table names it. */
+export function resolvedPath(context: Context, path: string): string {
+  const { given, resolved } = context.host.mounts.kubeletDirectory;
+  return path.startsWith(`${given}/`) ? resolved + path.slice(given.length) : path;
+}
+
+/** Whether a mount shows this raw-block volume's node. */
+export function isNodeMount(entry: MountEntry): boolean {
+  return entry.type === "devtmpfs" && entry.root !== "/";
+}
+
+/** Whose a mount is, for calls that know a volume only by its id. */
+export type Ownership = "ours" | "vanished" | "foreign";
+
+/**
+ * Whether a mount's device is the logical volume of that device-mapper name, no longer exists, or is something else.
+ * Needs neither LVM nor the disk.
+ */
+export async function ownershipOf(
+  context: Context,
+  entry: MountEntry,
+  mappingName: LogicalVolume["mappingName"] | undefined,
+): Promise<Ownership> {
+  if (isNodeMount(entry) && entry.root.endsWith("//deleted")) return "vanished";
+  const device = await deviceOf(context, entry);
+  if (device === "none") return "foreign";
+  if (device === undefined) return "vanished";
+  const isVolume = device.mapping?.name === mappingName && device.mapping?.uuid.startsWith("LVM-") === true;
+  return isVolume ? "ours" : "foreign";
+}
+
+/** The block device behind a mount; undefined if it is gone; "none" if the mount never had one. */
+async function deviceOf(context: Context, entry: MountEntry): Promise<BlockDevice | undefined | "none"> {
+  if (isNodeMount(entry)) return deviceNamed(context, entry.root.slice(1));
+  if (!entry.number.startsWith("0:")) return context.host.devices.findNumber(entry.number);
+  if (entry.type !== "btrfs" || !entry.source.startsWith("/dev/")) return "none";
+  return deviceNamed(context, entry.source.slice("/dev/".length));
+}
+
+async function deviceNamed(context: Context, name: string): Promise<BlockDevice | undefined> {
+  const kernelName = name.startsWith("mapper/") ? undefined : name.replaceAll("/", "!");
+  if (kernelName === undefined) return context.host.devices.findMapping(name.slice("mapper/".length));
+  return (await context.host.devices.list()).find((device) => device.name === kernelName);
+}
+
+function isMountOf(entry: MountEntry, device: BlockDevice, carriesBtrfs: boolean): boolean {
+  if (isNodeMount(entry)) return entry.root === `/${device.name}`;
+  if (entry.number === device.number) return true;
+  // btrfs shows an anonymous number; its source is a device of the live filesystem.
+  const sources = [`/dev/${device.name}`, `/dev/mapper/${device.mapping?.name}`];
+  return carriesBtrfs && entry.type === "btrfs" && sources.includes(entry.source);
+}

@@ -1,0 +1,126 @@
+import { VolumeError } from "../errors.ts";
+import { bindFlags } from "../filesystem/mount-options.ts";
+import type { BindMount, BlockDevice, MountEntry, MountFlag } from "../host/host.ts";
+import { type Access, assertUsable } from "./access.ts";
+import { type Context, findVolume } from "./context.ts";
+import { activeDevice } from "./device.ts";
+import { isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
+import { findStaged } from "./stage.ts";
+
+/** A checked NodePublishVolume. */
+export interface PublishRequest {
+  readonly id: string;
+  readonly stagingPath: string;
+  readonly targetPath: string;
+  readonly access: Access;
+  readonly readOnly: boolean;
+  readonly deadline: number | undefined;
+}
+
+/**
+ * Shows a staged volume at a pod's target path: a bind mount of the staged filesystem, or of the device's node. The
+ * target is made here, since the kubelet makes only its parent.
+ * @throws VolumeError notFound; failedPrecondition when it is not staged, when another pod has it alone
+ * (ReadWriteOncePod), or when something else is at the target; alreadyExists when it is published there otherwise.
+ */
+export async function publishVolume(context: Context, request: PublishRequest): Promise<void> {
+  const { deadline, ...asked } = request;
+  const { id } = await findVolume(context, request.id);
+  await context.operations.run({
+    key: id.logicalVolume,
+    request: `publish ${JSON.stringify(asked)}`,
+    deadline,
+    work: () => publish(context, request),
+  });
+}
+
+async function publish(context: Context, request: PublishRequest): Promise<void> {
+  const { access, targetPath } = request;
+  const volume = await findVolume(context, request.id);
+  assertUsable(volume, access);
+  const device = await activeDevice(context, volume.group, volume.logicalVolume);
+  const bind: BindMount = {
+    source: access.kind === "block" ? { device } : await stagedSource(context, device, request),
+    target: targetPath,
+    flags: publishFlags(request),
+  };
+  const own = await mountsOfDevice(context, device);
+  const published = (await mountsAt(context, targetPath)).at(-1);
+  if (published !== undefined) return keepPublished(context, own, published, bind);
+  if (access.mode === "single") assertAlone(context, own, request);
+  await bindToTarget(context, device, bind);
+}
+
+/** The staged filesystem, named with its mount, so that nothing else can be bound if it is swapped meanwhile. */
+async function stagedSource(
+  context: Context,
+  device: BlockDevice,
+  request: PublishRequest,
+): Promise<{ readonly path: string; readonly mountId: number }> {
+  const staged = await findStaged(context, device, request.stagingPath);
+  if (staged !== undefined) return { path: request.stagingPath, mountId: staged.id };
+  throw new VolumeError("failedPrecondition", `the volume is not staged at ${request.stagingPath}; stage it first`);
+}
+
+function publishFlags({ access, readOnly }: PublishRequest): readonly MountFlag[] {
+  const flags = access.kind === "mount" ? bindFlags(access.mountFlags) : [];
+  const isReadOnly = readOnly || access.mode === "readOnly" || flags.includes("ro");
+  return isReadOnly ? [...flags.filter((flag) => flag !== "ro"), "ro"] : flags;
+}
+
+/**
+ * A repeated call finds its mount. One that lacks the read-only flag was left by a run that ended between the two
+ * system calls of a read-only bind, and is completed.
+ */
+async function keepPublished(
+  context: Context,
+  own: readonly MountEntry[],
+  published: MountEntry,
+  { target, flags }: BindMount,
+): Promise<void> {
+  if (!own.some((entry) => entry.id === published.id)) {
+    const what = `${published.type} from ${published.source}`;
+    throw new VolumeError("failedPrecondition", `${target} is the mount of something else (${what}); unmount that first`);
+  }
+  const isReadOnly = published.options.includes("ro");
+  if (isReadOnly === flags.includes("ro")) return;
+  if (isReadOnly) {
+    throw new VolumeError("alreadyExists", `the volume is published read-only at ${target}; unpublish it first`);
+  }
+  await context.host.mounts.remountBind(target, flags);
+}
+
+/** ReadWriteOncePod: no other pod of this node may have the volume, whoever remembers it or not. */
+function assertAlone(context: Context, own: readonly MountEntry[], request: PublishRequest): void {
+  const staging = resolvedPath(context, request.stagingPath);
+  const pod = request.targetPath.split("/").at(-1);
+  const other = own.find((entry) => {
+    // The kubelet's own second mount of a raw block volume: .../volumeDevices/<volume>/dev/<pod>.
+    const isKubeletMap = isNodeMount(entry) && entry.target.endsWith(`/dev/${pod}`);
+    const isWhole = isNodeMount(entry) || entry.root === "/";
+    return entry.target !== staging && isWhole && !isKubeletMap;
+  });
+  if (other === undefined) return;
+  throw new VolumeError(
+    "failedPrecondition",
+    `the volume may be used by one pod alone and is published at ${other.target} already`,
+  );
+}
+
+async function bindToTarget(context: Context, device: BlockDevice, bind: BindMount): Promise<void> {
+  const { mounts } = context.host;
+  const { kind } = await mounts.status(bind.target);
+  try {
+    if ("device" in bind.source) await mounts.makeFile(bind.target);
+    else await mounts.makeDirectory(bind.target);
+    await mounts.bind(bind);
+  } catch (error) {
+    // The kubelet takes most errors for "nothing is mounted" and would find our directory in its way.
+    if (kind === "absent") await mounts.remove(bind.target).catch(() => undefined);
+    throw error;
+  }
+  const top = (await mountsAt(context, bind.target)).at(-1);
+  const own = await mountsOfDevice(context, device);
+  if (own.some((entry) => entry.id === top?.id)) return;
+  throw new VolumeError("unavailable", `${bind.target} was unmounted as it was mounted; try again`);
+}

@@ -1,0 +1,28 @@
+import { LvmError, VolumeError } from "../errors.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * Whether any volume group of the allow-list can be used. A missing one is not ill health: sidecars wait, and unstage,
+ * unpublish and statistics work meanwhile.
+ */
+export async function isReady(context: Context): Promise<boolean> {
+  await assertPrograms(context);
+  const reads = [...context.groups.values()].map((group) =>
+    group.read().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof LvmError) return false;
+        throw error;
+      },
+    ),
+  );
+  return (await Promise.all(reads)).includes(true);
+}
+
+/** @throws VolumeError failedPrecondition, which is Probe's word for what an operator must mend */
+async function assertPrograms(context: Context): Promise<void> {
+  const missing = await context.host.programs.missing(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
+  if (missing.length > 0) {
+    throw new VolumeError("failedPrecondition", `not installed on this node: ${missing.join(", ")}`);
+  }
+}

@@ -1,0 +1,112 @@
+import { VolumeError, quote } from "../errors.ts";
+import type { BlockDevice } from "../host/host.ts";
+import type { VolumeGroup } from "../lvm/volume-group.ts";
+import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
+import { activeDevice, withExclusive } from "./device.ts";
+import { type VolumeId, parseVolumeId, scratchName } from "./id.ts";
+import { mountsOfDevice } from "./mounted.ts";
+import type { Work } from "./operations.ts";
+import { decodeRecord } from "./record.ts";
+import { type Sweep, sweepDevice, zeroing } from "./sweep.ts";
+import type { Wipe } from "./wipe-kind.ts";
+
+/**
+ * Removes a volume, its data wiped first where its class wants that. Succeeds for a volume that is proven absent.
+ * @throws VolumeError failedPrecondition for another node's volume, one of a volume group that this driver may not
+ * use, one that is not the driver's, or one in use; aborted while it is being wiped. LvmError
+ */
+export async function removeVolume(context: Context, idText: string, deadline: number | undefined): Promise<void> {
+  const id = parseVolumeId(idText);
+  if (id === undefined) return;
+  const group = removableFrom(context, id, idText);
+  await context.operations.run({
+    key: id.logicalVolume,
+    request: `delete ${idText}`,
+    deadline,
+    interrupts: "create",
+    work: (work) => remove(context, group, id, work),
+  });
+}
+
+/** Wipes and removes a volume of any state, and the scratch volume of an expansion that was never finished. */
+export async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
+  const volume = await findRemovable(group, id);
+  if (volume === undefined) return;
+  if (volume.state.logicalVolumes.has(scratchName(id.logicalVolume))) await group.remove(scratchName(id.logicalVolume));
+  const device = await activeDevice(context, group, volume.logicalVolume);
+  await assertUnmounted(context, device, id);
+  await wipe(context, volume, device, work);
+  work.progress.text = "removing the logical volume";
+  await group.remove(id.logicalVolume);
+}
+
+function removableFrom(context: Context, id: VolumeId, idText: string): VolumeGroup {
+  const group = context.groups.get(id.volumeGroup);
+  if (id.topologyValue !== context.topologyValue) {
+    throw new VolumeError("failedPrecondition", `volume ${quote(idText)} is on another node; this is ${context.topologyValue}`);
+  }
+  if (group === undefined) {
+    const reason = `volume group ${id.volumeGroup} is not one that this driver may use; see --volume-group`;
+    throw new VolumeError("failedPrecondition", `volume ${quote(idText)}: ${reason}`);
+  }
+  return group;
+}
+
+/** The volume; undefined if LVM itself, under its lock, says that there is none. */
+async function findRemovable(group: VolumeGroup, id: VolumeId): Promise<Volume | undefined> {
+  const state = await group.read();
+  const logicalVolume = state.logicalVolumes.get(id.logicalVolume);
+  if (logicalVolume === undefined) {
+    if (await group.confirmAbsent(id.logicalVolume)) return undefined;
+    throw new VolumeError("aborted", `${state.name}/${id.logicalVolume} appeared as it was looked for; try again`);
+  }
+  if (decodeRecord(logicalVolume) === undefined) {
+    const reason = "was not made by this driver (it lacks the driver's tags); remove it with lvremove if it should go";
+    throw new VolumeError("failedPrecondition", `logical volume ${state.name}/${id.logicalVolume} ${reason}`);
+  }
+  return volumeIn(state, group, id);
+}
+
+async function assertUnmounted(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {
+  const [mount] = await mountsOfDevice(context, device);
+  if (mount === undefined) return;
+  throw new VolumeError("failedPrecondition", `${id.volumeGroup}/${id.logicalVolume} is in use: mounted at ${mount.target}`);
+}
+
+/** Proves that nobody has the device open, and wipes it where that was asked for and it can hold data. */
+async function wipe(context: Context, volume: Volume, device: BlockDevice, work: Work): Promise<void> {
+  const { id, record, logicalVolume } = volume;
+  const name = `${id.volumeGroup}/${id.logicalVolume}`;
+  const busy = new VolumeError("failedPrecondition", `${name} is in use: its device /dev/${device.name} is held open`);
+  await withExclusive(context, device, busy, async (exclusive) => {
+    const sweep = sweepOf(record.wipe);
+    if (sweep === undefined || record.state === "creating") return;
+    let current = record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
+    const journey = {
+      sizeBytes: logicalVolume.sizeBytes,
+      doneBytes: current.record.doneBytes,
+      record: async (doneBytes: number) => {
+        current = await changeRecord(current, { doneBytes });
+      },
+    };
+    await sweepDevice(exclusive, sweep, journey, work);
+  });
+}
+
+function sweepOf(wipe: Wipe): Sweep | undefined {
+  switch (wipe.kind) {
+    case "none":
+      return undefined;
+    case "zero":
+      return zeroing;
+    case "discard":
+      return { ...zeroing, verb: "discarding", step: (device, range) => device.discard(range) };
+    case "shred":
+      return {
+        verb: "shredding",
+        passes: wipe.passes,
+        stepBytes: 64 * 1024 ** 2,
+        step: (device, range) => device.scramble(range),
+      };
+  }
+}

@@ -1,0 +1,108 @@
+import { SystemError, VolumeError } from "../errors.ts";
+import { type ParsedMountOptions, parseMountOptions } from "../filesystem/mount-options.ts";
+import type { FilesystemName } from "../filesystem/names.ts";
+import type { BlockDevice, MountEntry } from "../host/host.ts";
+import { type Access, assertUsable } from "./access.ts";
+import { type Context, findVolume } from "./context.ts";
+import { activeDevice } from "./device.ts";
+import { prepareFilesystem } from "./format.ts";
+import { growFilesystem } from "./grow.ts";
+import { mountsAt, mountsOfDevice } from "./mounted.ts";
+import type { Work } from "./operations.ts";
+
+/** A checked NodeStageVolume. */
+export interface StageRequest {
+  readonly id: string;
+  readonly stagingPath: string;
+  readonly access: Access;
+  readonly deadline: number | undefined;
+}
+
+/**
+ * Makes a volume usable on this node: active, and as a filesystem also made (once in its life), checked where its
+ * superblock asks for that, mounted at the staging path and as large as its device. Raw block needs no more than its
+ * device.
+ * @throws VolumeError notFound; aborted; failedPrecondition for contents that are not what the volume's record says,
+ * which are never overwritten; alreadyExists when it is staged otherwise. LvmError, SystemError
+ */
+export async function stageVolume(context: Context, request: StageRequest): Promise<void> {
+  const { deadline, ...asked } = request;
+  const { id } = await findVolume(context, request.id);
+  await context.operations.run({
+    key: id.logicalVolume,
+    request: `stage ${JSON.stringify(asked)}`,
+    deadline,
+    work: (work) => stage(context, request, work),
+  });
+}
+
+async function stage(context: Context, request: StageRequest, work: Work): Promise<void> {
+  const { access, stagingPath } = request;
+  const volume = await findVolume(context, request.id);
+  assertUsable(volume, access);
+  const { filesystem } = volume.record;
+  const options = access.kind === "mount" && filesystem ? stageOptions(filesystem, access) : undefined;
+  const device = await activeDevice(context, volume.group, volume.logicalVolume);
+  if (options === undefined || filesystem === undefined) return;
+
+  const staged = await findStaged(context, device, stagingPath);
+  if (staged === undefined) {
+    await prepareFilesystem(context, volume, device, work);
+    await mount(context, { device, type: filesystem, ...options, target: stagingPath });
+  } else {
+    assertSameMount(staged, options);
+  }
+  if (!options.flags.includes("ro")) await growFilesystem(context, filesystem, device, stagingPath);
+}
+
+/** ext4 goes on after an error by default; a database is better served by a filesystem that then stops writing. */
+function stageOptions(filesystem: FilesystemName, access: Access & { kind: "mount" }): ParsedMountOptions {
+  const options = parseMountOptions(filesystem, access.mountFlags);
+  if (filesystem !== "ext4" || /(^|,)errors=/.test(options.data)) return options;
+  return { ...options, data: [options.data, "errors=remount-ro"].filter((text) => text !== "").join(",") };
+}
+
+/**
+ * The mount of the volume at its staging path; undefined if nothing is mounted there.
+ * @throws VolumeError failedPrecondition when something else is mounted there.
+ */
+export async function findStaged(
+  context: Context,
+  device: BlockDevice,
+  stagingPath: string,
+): Promise<MountEntry | undefined> {
+  const top = (await mountsAt(context, stagingPath)).at(-1);
+  if (top === undefined) return undefined;
+  const own = await mountsOfDevice(context, device);
+  if (own.some((entry) => entry.id === top.id)) return top;
+  throw new VolumeError(
+    "failedPrecondition",
+    `${stagingPath} is the mount of something else (${top.type} from ${top.source}); unmount that first`,
+  );
+}
+
+function assertSameMount(staged: MountEntry, options: ParsedMountOptions): void {
+  const isReadOnly = staged.options.includes("ro");
+  if (isReadOnly === options.flags.includes("ro")) return;
+  const is = isReadOnly ? "read-only" : "writable";
+  throw new VolumeError("alreadyExists", `the volume is staged ${is} at ${staged.target}; unstage it first`);
+}
+
+async function mount(
+  context: Context,
+  filesystem: ParsedMountOptions & { readonly device: BlockDevice; readonly type: string; readonly target: string },
+): Promise<void> {
+  await context.host.mounts.makeDirectory(filesystem.target);
+  await context.host.mounts.mount(filesystem).catch((error: unknown) => {
+    throw error instanceof SystemError && error.code === "EBUSY" ? stillBusy(error) : error;
+  });
+  const mounted = await findStaged(context, filesystem.device, filesystem.target);
+  if (mounted === undefined) {
+    throw new VolumeError("unavailable", `${filesystem.target} was unmounted as it was mounted; try again`);
+  }
+}
+
+function stillBusy(cause: SystemError): VolumeError {
+  const reason = "a program of an earlier run, mkfs or fsck, is still at work on the device";
+  return new VolumeError("aborted", `${reason}; try again when it has ended`, { cause });
+}

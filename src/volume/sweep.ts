@@ -1,0 +1,54 @@
+import { VolumeError } from "../errors.ts";
+import type { ByteRange, ExclusiveDevice } from "../host/host.ts";
+import type { Work } from "./operations.ts";
+
+/** One way of going over all of a device, from its begin to its end. */
+export interface Sweep {
+  /** "zeroing", for people. */
+  readonly verb: string;
+  readonly passes: number;
+  /** Bytes at a time; between two steps the work can be stopped. */
+  readonly stepBytes: number;
+  readonly step: (device: ExclusiveDevice, range: ByteRange) => Promise<void>;
+}
+
+export const zeroing: Sweep = {
+  verb: "zeroing",
+  passes: 1,
+  stepBytes: 256 * 1024 ** 2,
+  step: (device, range) => device.zero(range),
+};
+
+/** Where a sweep begins, and how it records how far it got. */
+export interface Journey {
+  readonly sizeBytes: number;
+  /** Bytes done before, over all passes. */
+  readonly doneBytes: number;
+  /** Called at most once a minute, after a flush, with the bytes that need not be done again. */
+  readonly record: (doneBytes: number) => Promise<void>;
+}
+
+/** A record is an LVM commit: often enough that a restart loses little, seldom enough to cost nothing. */
+const recordEveryMs = 60_000;
+
+/**
+ * Goes over the whole device, step by step, and flushes it at the end.
+ * @throws VolumeError aborted when told to stop; SystemError of the device.
+ */
+export async function sweepDevice(device: ExclusiveDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
+  const total = journey.sizeBytes * sweep.passes;
+  let recordedAt = Date.now();
+  for (let done = journey.doneBytes; done < total; ) {
+    work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
+    if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
+    const offset = done % journey.sizeBytes;
+    const length = Math.min(sweep.stepBytes, journey.sizeBytes - offset);
+    await sweep.step(device, { offset, length });
+    done += length;
+    if (Date.now() - recordedAt < recordEveryMs) continue;
+    await device.flush();
+    await journey.record(done);
+    recordedAt = Date.now();
+  }
+  await device.flush();
+}
