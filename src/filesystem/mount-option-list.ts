@@ -1,0 +1,82 @@
+import type { FilesystemName } from "./names.ts";
+
+/**
+ * What each filesystem may be told at mount, one pattern an option (ext4(5), xfs(5), btrfs(5)). Options that belong to
+ * another device, that leave out the journal, or that stop the node after an error are not here.
+ */
+export const FILESYSTEM_OPTIONS: Readonly<Record<FilesystemName, readonly RegExp[]>> = {
+  ext4: [
+    /^(no)?discard$/,
+    /^errors=(continue|remount-ro)$/,
+    /^data=(ordered|writeback|journal)$/,
+    /^commit=\d{1,5}$/,
+    /^(barrier|barrier=[01]|nobarrier)$/,
+    /^journal_checksum$/,
+    /^journal_ioprio=[0-7]$/,
+    /^(no)?delalloc$/,
+    /^(no)?auto_da_alloc$/,
+    /^dioread_(no)?lock$/,
+    /^(min|max)_batch_time=\d{1,9}$/,
+    /^stripe=\d{1,9}$/,
+    /^inode_readahead_blks=\d{1,9}$/,
+    /^(noinit_itable|init_itable|init_itable=\d{1,9})$/,
+    /^(no)?user_xattr$/,
+    /^(no)?acl$/,
+    /^i_version$/,
+    /^(quota|noquota|usrquota|grpquota|prjquota)$/,
+  ],
+  xfs: [
+    /^(no)?discard$/,
+    /^(no)?largeio$/,
+    /^swalloc$/,
+    /^inode(32|64)$/,
+    /^logbufs=[2-8]$/,
+    /^logbsize=(16384|32768|65536|131072|262144|16k|32k|64k|128k|256k)$/,
+    /^allocsize=\d{1,9}[kKmMgG]?$/,
+    /^nouuid$/,
+    /^filestreams$/,
+    /^wsync$/,
+    /^noalign$/,
+    /^(sunit|swidth)=\d{1,9}$/,
+    /^(uquota|usrquota|uqnoenforce|gquota|grpquota|gqnoenforce|pquota|prjquota|pqnoenforce|quota|noquota)$/,
+  ],
+  btrfs: [
+    /^(discard|discard=sync|discard=async|nodiscard)$/,
+    /^compress(-force)?(=(no|lzo|zlib(:[1-9])?|zstd(:([1-9]|1[0-5]))?))?$/,
+    /^(no)?autodefrag$/,
+    /^(ssd|ssd_spread|nossd|nossd_spread)$/,
+    /^space_cache(=v[12])?$/,
+    /^commit=\d{1,5}$/,
+    /^(no)?barrier$/,
+    /^(no)?flushoncommit$/,
+    /^(no)?treelog$/,
+    /^(no)?datacow$/,
+    /^(no)?datasum$/,
+    /^(no)?acl$/,
+    /^max_inline=\d{1,9}[kK]?$/,
+    /^metadata_ratio=\d{1,9}$/,
+    /^thread_pool=\d{1,3}$/,
+    /^user_subvol_rm_allowed$/,
+  ],
+};
+
+/** Why an option that people do use elsewhere is refused here, by the part before "=". */
+export const REFUSALS: ReadonlyMap<string, string> = new Map([
+  ["suid", "it only repeats what the kernel does by itself"],
+  ["dev", "it only repeats what the kernel does by itself"],
+  ["bind", "the driver itself decides what is bound where"],
+  ["rbind", "the driver itself decides what is bound where"],
+  ["remount", "the driver itself decides when to mount"],
+  ["loop", "a volume is a device already"],
+  ["helper", "the driver mounts without helper programs"],
+  ["noload", "the filesystem would be used without replaying its journal"],
+  ["norecovery", "the filesystem would be used without replaying its log"],
+  ["nologreplay", "the filesystem would be used without replaying its log"],
+  ["subvol", "a volume is the whole filesystem"],
+  ["subvolid", "a volume is the whole filesystem"],
+  ["device", "a volume is one device"],
+  ["logdev", "a volume is one device"],
+  ["rtdev", "a volume is one device"],
+  ["journal_dev", "a volume is one device"],
+  ["journal_path", "a volume is one device"],
+]);
