@@ -2,8 +2,8 @@ import { VolumeError } from "../errors.ts";
 import { check } from "../filesystem/check.ts";
 import { make } from "../filesystem/make.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
-import { type Contents, identify, probeRanges } from "../filesystem/probe.ts";
-import type { BlockDevice, ByteRange } from "../host/host.ts";
+import { type Contents, probe } from "../filesystem/probe.ts";
+import type { BlockDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
 import { devicePath, withExclusive } from "./device.ts";
 import type { Work } from "./operations.ts";
@@ -42,16 +42,15 @@ export async function prepareFilesystem(
 
 /** What the device carries, read while it may be in use. */
 export async function inspect(context: Context, device: BlockDevice): Promise<Contents> {
-  const ranges = probeRanges(device.sizeBytes);
-  return identify(device.sizeBytes, ranges, await context.host.devices.read(device, ranges));
+  return probe(device.sizeBytes, (ranges) => context.host.devices.read(device, ranges));
 }
 
 /** What the device carries, while nobody else has it in use: an earlier run's mkfs may still be at work. */
 async function inspectExclusively(context: Context, device: BlockDevice): Promise<Contents> {
-  const ranges: readonly ByteRange[] = probeRanges(device.sizeBytes);
   const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's mkfs or a mount; try again`);
-  const contents = await withExclusive(context, device, busy, (exclusive) => exclusive.read(ranges));
-  return identify(device.sizeBytes, ranges, contents);
+  return withExclusive(context, device, busy, (exclusive) =>
+    probe(device.sizeBytes, (ranges) => exclusive.read(ranges)),
+  );
 }
 
 async function format(

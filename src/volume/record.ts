@@ -74,11 +74,13 @@ export function assertRecordFits(record: VolumeRecord, logicalVolume: string): v
  */
 export function decodeRecord(volume: LogicalVolume): VolumeRecord | undefined {
   const fields = new Map<string, string>();
-  for (const text of volume.tags) {
-    const [, key, value] = /^lvm\.local\.csi\/([a-z]+)=(.*)$/.exec(text) ?? [];
+  for (const tagText of volume.tags) {
+    const [, key, value] = /^lvm\.local\.csi\/([a-z]+)=(.*)$/.exec(tagText) ?? [];
     if (key === undefined || value === undefined) continue;
+    const text = decodeTagText(value);
     if (fields.has(key)) throw damaged(volume, `two tags ${prefix}${key}`);
-    fields.set(key, decodeTagText(value));
+    if (text === undefined) throw damaged(volume, `an unreadable tag ${prefix}${key}`);
+    fields.set(key, text);
   }
   if (fields.size === 0) return undefined;
   return {
