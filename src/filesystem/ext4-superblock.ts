@@ -29,6 +29,7 @@ export function readExt4(read: ReadBytes, deviceBytes: number): FilesystemConten
   const superblock = fields(bytes, "little");
   if (superblock.u16(0x38) !== MAGIC) return undefined;
   const generation = generationOf(superblock);
+  if (generation === "ext4 external journal") return other(generation);
   const defect = findDefect(bytes, superblock, deviceBytes);
   if (defect !== undefined) return other(`damaged ${generation}: ${defect}`);
   if (generation !== "ext4") return other(generation);
