@@ -17,7 +17,7 @@ run_command() {
   write_lvm_configuration
   export LAB=host LAB_DISKS="${loops[*]}" LAB_LOCK_DIRECTORY="$work/lock" LVM_SYSTEM_DIR="$work/lvm"
   echo "lab: device-mapper of this machine, ${#loops[@]} disks: ${loops[*]}" >&2
-  setsid "${command[@]}" <&0 &
+  setsid "${command[@]}" <&0 {owner}>&- &
   child=$!
   await "$child"
   wait "$child" || status=$?

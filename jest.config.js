@@ -1,0 +1,14 @@
+const project = {
+  testEnvironment: "node",
+  // without an entry of its own, Babel would be used; Jest strips types itself from files that no transform claims
+  transform: {},
+  extensionsToTreatAsEsm: [".ts"],
+};
+
+/** Kernel tests need the laboratory: `npm run test:kernel`, or `test/lab/boot` around jest. */
+export default {
+  projects: [
+    { ...project, displayName: "unit", testMatch: ["<rootDir>/{src,test/unit,test/lab,csi-sanity}/**/*.test.ts"] },
+    { ...project, displayName: "kernel", testMatch: ["<rootDir>/test/kernel/**/*.test.ts"] },
+  ],
+};
