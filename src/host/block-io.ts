@@ -27,6 +27,10 @@ export function openExclusive(input: { device: BlockDevice }): number {
   return openDevice(input.device, constants.O_RDWR | constants.O_EXCL).number;
 }
 
+export function openShared(input: { device: BlockDevice }): number {
+  return openDevice(input.device, constants.O_RDWR).number;
+}
+
 export function readDescriptor(input: { fd: number; ranges: readonly ByteRange[] }): Uint8Array[] {
   return input.ranges.map((range) => readRange(input.fd, range));
 }

@@ -6,7 +6,7 @@ import type { Host } from "./host.ts";
 import type { KubeletDirectory } from "./kubelet-path.ts";
 import { createLvmLauncher } from "./lvm-launcher.ts";
 import { createMounts } from "./mounts.ts";
-import { createPrograms } from "./programs.ts";
+import { createPrograms, missingPrograms } from "./programs.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
 export interface HostOptions {
@@ -36,6 +36,7 @@ export async function createHost({ kubeletDirectory, log = SILENT }: HostOptions
       mounts: createMounts(pool.runJob, directory),
       programs: createPrograms(),
       lvm: createLvmLauncher(log),
+      missingPrograms,
     },
     close: () => pool.close(),
   };

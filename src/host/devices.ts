@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { SystemError } from "../errors.ts";
-import { createExclusiveDevice } from "./exclusive-device.ts";
+import { createWritableDevice } from "./writable-device.ts";
 import type { BlockDevice, Devices } from "./host.ts";
 import { hasCode, readAttribute, readMapping } from "./sysfs.ts";
 import type { RunJob } from "./worker-pool.ts";
@@ -22,7 +22,11 @@ export function createDevices(runJob: RunJob): Devices {
     flush: (device) => runJob("data", device.number, "flushDevice", { device }),
     openExclusive: async (device) => {
       const fd = await runJob("query", device.number, "openExclusive", { device });
-      return createExclusiveDevice(runJob, device, fd);
+      return createWritableDevice(runJob, device, fd);
+    },
+    openShared: async (device) => {
+      const fd = await runJob("query", device.number, "openShared", { device });
+      return createWritableDevice(runJob, device, fd);
     },
   };
 }

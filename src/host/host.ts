@@ -10,6 +10,8 @@ export interface Host {
   readonly mounts: Mounts;
   readonly programs: Programs;
   readonly lvm: LvmLauncher;
+  /** Those of the programs that are not on the PATH. */
+  missingPrograms(files: readonly string[]): readonly string[];
 }
 
 /** A whole disk, a partition or a device-mapper device, as sysfs describes it. */
@@ -58,11 +60,16 @@ export interface Devices {
    * Opens for writing with O_EXCL, which fails with EBUSY while the device is mounted, is held by another device or is
    * open O_EXCL elsewhere (open(2)). The caller closes it.
    */
-  openExclusive(device: BlockDevice): Promise<ExclusiveDevice>;
+  openExclusive(device: BlockDevice): Promise<WritableDevice>;
+  /**
+   * Opens for writing a device that may be in use: only for bytes that none of its users can know yet, such as those
+   * that it has just grown by. The caller closes it.
+   */
+  openShared(device: BlockDevice): Promise<WritableDevice>;
 }
 
-/** A device that this process alone may write to, until it is closed. */
-export interface ExclusiveDevice {
+/** A device that is open for writing, until it is closed. */
+export interface WritableDevice {
   read(ranges: readonly ByteRange[]): Promise<readonly Uint8Array[]>;
   /** Writes zeroes (BLKZEROOUT). At most 256 MiB a call, so that work can be stopped and shown between calls. */
   zero(range: ByteRange): Promise<void>;

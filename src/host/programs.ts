@@ -1,3 +1,5 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { SystemError } from "../errors.ts";
 import type { Programs, ProgramResult } from "./host.ts";
@@ -8,6 +10,23 @@ const KEPT_BYTES = 64 * 1024;
 /** Programs that work on a disk for as long as it takes: mkfs, fsck, the growing of a filesystem. */
 export function createPrograms(): Programs {
   return { run: runProgram };
+}
+
+/** Those of the programs that are not on the PATH. */
+export function missingPrograms(files: readonly string[]): readonly string[] {
+  return files.filter((file) => !isOnPath(file));
+}
+
+function isOnPath(file: string): boolean {
+  const directories = (process.env["PATH"] ?? "").split(delimiter).filter((directory) => directory !== "");
+  return directories.some((directory) => {
+    try {
+      accessSync(join(directory, file), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 async function runProgram(file: string, args: readonly string[]): Promise<ProgramResult> {

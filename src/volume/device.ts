@@ -1,5 +1,5 @@
 import { SystemError, VolumeError } from "../errors.ts";
-import type { BlockDevice, ExclusiveDevice } from "../host/host.ts";
+import type { BlockDevice, WritableDevice } from "../host/host.ts";
 import type { LogicalVolume } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import type { Context } from "./context.ts";
@@ -56,7 +56,7 @@ export async function withExclusive<Result>(
   context: Context,
   device: BlockDevice,
   busy: VolumeError,
-  work: (exclusive: ExclusiveDevice) => Promise<Result>,
+  work: (exclusive: WritableDevice) => Promise<Result>,
 ): Promise<Result> {
   const exclusive = await context.host.devices.openExclusive(device).catch((error: unknown) => {
     throw error instanceof SystemError && error.code === "EBUSY" ? busy : error;

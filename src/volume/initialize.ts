@@ -1,6 +1,6 @@
 import { VolumeError } from "../errors.ts";
 import { probeRanges } from "../filesystem/probe.ts";
-import type { ExclusiveDevice } from "../host/host.ts";
+import type { WritableDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
 import type { Work } from "./operations.ts";
@@ -27,7 +27,7 @@ export async function initialize(context: Context, volume: Volume, work: Work): 
   return changeRecord(volume, { state: "ready", doneBytes: 0 });
 }
 
-async function zeroWhole(volume: Volume, exclusive: ExclusiveDevice, work: Work): Promise<void> {
+async function zeroWhole(volume: Volume, exclusive: WritableDevice, work: Work): Promise<void> {
   let current = volume;
   const journey = {
     sizeBytes: volume.logicalVolume.sizeBytes,
@@ -39,7 +39,7 @@ async function zeroWhole(volume: Volume, exclusive: ExclusiveDevice, work: Work)
   await sweepDevice(exclusive, zeroing, journey, work);
 }
 
-async function zeroSignatures(exclusive: ExclusiveDevice, sizeBytes: number): Promise<void> {
+async function zeroSignatures(exclusive: WritableDevice, sizeBytes: number): Promise<void> {
   for (const range of probeRanges(sizeBytes)) await exclusive.zero(range);
   await exclusive.flush();
 }

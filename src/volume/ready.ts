@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
  * unpublish and statistics work meanwhile.
  */
 export async function isReady(context: Context): Promise<boolean> {
-  await assertPrograms(context);
+  assertPrograms(context);
   const reads = [...context.groups.values()].map((group) =>
     group.read().then(
       () => true,
@@ -20,8 +20,8 @@ export async function isReady(context: Context): Promise<boolean> {
 }
 
 /** @throws VolumeError failedPrecondition, which is Probe's word for what an operator must mend */
-async function assertPrograms(context: Context): Promise<void> {
-  const missing = await context.host.programs.missing(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
+function assertPrograms(context: Context): void {
+  const missing = context.host.missingPrograms(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
   if (missing.length > 0) {
     throw new VolumeError("failedPrecondition", `not installed on this node: ${missing.join(", ")}`);
   }

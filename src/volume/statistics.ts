@@ -1,6 +1,6 @@
 import { VolumeError, quote } from "../errors.ts";
 import type { BlockDevice, FilesystemUsage } from "../host/host.ts";
-import { mappingName } from "../lvm/model.ts";
+import { mappingName } from "../lvm/mapping-name.ts";
 import { type Condition, deviceCondition, mountCondition } from "./condition.ts";
 import { type Context, findVolume, ownVolumeId, volumeNotFound } from "./context.ts";
 import { isNodeMount, mountsAt, mountsOfDevice } from "./mounted.ts";

@@ -1,5 +1,5 @@
 import { VolumeError } from "../errors.ts";
-import type { ByteRange, ExclusiveDevice } from "../host/host.ts";
+import type { ByteRange, WritableDevice } from "../host/host.ts";
 import type { Work } from "./operations.ts";
 
 /** One way of going over all of a device, from its begin to its end. */
@@ -9,7 +9,7 @@ export interface Sweep {
   readonly passes: number;
   /** Bytes at a time; between two steps the work can be stopped. */
   readonly stepBytes: number;
-  readonly step: (device: ExclusiveDevice, range: ByteRange) => Promise<void>;
+  readonly step: (device: WritableDevice, range: ByteRange) => Promise<void>;
 }
 
 export const zeroing: Sweep = {
@@ -35,7 +35,7 @@ const recordEveryMs = 60_000;
  * Goes over the whole device, step by step, and flushes it at the end.
  * @throws VolumeError aborted when told to stop; SystemError of the device.
  */
-export async function sweepDevice(device: ExclusiveDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
+export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
   const total = journey.sizeBytes * sweep.passes;
   let recordedAt = Date.now();
   for (let done = journey.doneBytes; done < total; ) {

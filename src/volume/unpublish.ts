@@ -1,5 +1,5 @@
 import { SystemError, VolumeError, quote } from "../errors.ts";
-import { mappingName } from "../lvm/model.ts";
+import { mappingName } from "../lvm/mapping-name.ts";
 import type { Context } from "./context.ts";
 import { parseVolumeId } from "./id.ts";
 import { mountsAt, ownershipOf } from "./mounted.ts";

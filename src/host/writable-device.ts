@@ -1,5 +1,5 @@
 import { SystemError } from "../errors.ts";
-import type { BlockDevice, ByteRange, ExclusiveDevice } from "./host.ts";
+import type { BlockDevice, ByteRange, WritableDevice } from "./host.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 const MAXIMUM_ZERO_BYTES = 256 * 1024 ** 2;
@@ -9,7 +9,7 @@ const MAXIMUM_SCRAMBLE_BYTES = 64 * 1024 ** 2;
  * Wraps the descriptor of a device that a worker thread opened; descriptors belong to the whole process. The calls run
  * one after another, so that none is at work on a number that has been closed and given out again.
  */
-export function createExclusiveDevice(runJob: RunJob, device: BlockDevice, fd: number): ExclusiveDevice {
+export function createWritableDevice(runJob: RunJob, device: BlockDevice, fd: number): WritableDevice {
   const step = createSequence();
   const { number } = device;
   return {
