@@ -37,6 +37,7 @@ export const programs: Programs = {
     if (error !== undefined) throw error;
     return { exitCode: status ?? -1, stdout, stderr };
   },
+  missing: async () => [],
 };
 
 /** Runs a program that is part of the test's preparation and must succeed. */
