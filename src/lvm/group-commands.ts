@@ -1,0 +1,139 @@
+import { LvmError, SystemError } from "../errors.ts";
+import type { Devices, LvmLauncher } from "../host/host.ts";
+import type { Log } from "../log.ts";
+import type { DeviceExtents } from "./arguments.ts";
+import { lvmConfiguration, nodeOf } from "./configuration.ts";
+import type { FoundGroup } from "./discovery.ts";
+import { failureOf, missesPhysicalVolume } from "./failure.ts";
+import type { ExtentArea, VolumeGroupState } from "./model.ts";
+import { Session } from "./session.ts";
+import type { Verdict } from "./verdict.ts";
+import { type Care, VolumeGroupReader } from "./volume-group-reader.ts";
+
+export interface VolumeGroupOptions {
+  readonly name: string;
+  readonly devices: Devices;
+  readonly lvm: LvmLauncher;
+  /** Where LVM on this host keeps its locks: /run/lock/lvm, as a rule. */
+  readonly lockDirectory: string;
+  readonly log: Log;
+}
+
+/** Makes a command's words for the group as it is when the command is sent. */
+type Build = (state: VolumeGroupState) => readonly string[];
+
+/**
+ * Sends commands about one volume group to an `lvm` that sees exactly the group's devices. The caller sends one at a
+ * time. A command is built and sent against a fresh reading of the group, because an `lvm` that misses a device does
+ * not always refuse: lvchange and lvremove go through and mark it as missing for good.
+ */
+export class GroupCommands {
+  readonly #options: VolumeGroupOptions;
+  readonly #reader: VolumeGroupReader;
+  readonly #session: Session;
+
+  constructor(options: VolumeGroupOptions) {
+    this.#options = options;
+    this.#reader = new VolumeGroupReader(options.name, options.devices);
+    this.#session = new Session(options.lvm, options.log);
+  }
+
+  async read(): Promise<VolumeGroupState> {
+    return (await this.#reader.read()).state;
+  }
+
+  /**
+   * Runs a command that changes the metadata, or whose answer rests on all of it, and makes the metadata durable.
+   * Refused while a physical volume is missing: LVM would mark it, and the mark outlasts its return.
+   * @throws LvmError physicalVolumeMissing, outcomeUnknown, and those of `read`
+   */
+  async change(build: Build): Promise<Verdict> {
+    const { verdict, found } = await this.#send(build, requireComplete);
+    await this.#flush(found);
+    return verdict;
+  }
+
+  /** Runs a command that leaves the metadata as it is. @throws LvmError */
+  async use(build: Build): Promise<Verdict> {
+    return (await this.#send(build, () => {})).verdict;
+  }
+
+  end(): Promise<void> {
+    return this.#session.end();
+  }
+
+  /** A command that did not find its devices was refused before it did anything: it is sent once more, to others. */
+  async #send(build: Build, check: (found: FoundGroup) => void): Promise<{ verdict: Verdict; found: FoundGroup }> {
+    const first = await this.#prepare("thorough", check);
+    const verdict = await this.#execute(first, build);
+    if (verdict.succeeded || !isAboutDevices(failureOf("", verdict))) return { verdict, found: first };
+    const second = await this.#prepare("search", check);
+    if (this.#session.has(this.#configuration(second))) return { verdict, found: first };
+    return { verdict: await this.#execute(second, build), found: second };
+  }
+
+  /** Reads the group. A new process is only started after a search of all devices. */
+  async #prepare(care: Care, check: (found: FoundGroup) => void): Promise<FoundGroup> {
+    let found = await this.#reader.read(care);
+    if (!this.#session.has(this.#configuration(found))) found = await this.#reader.read("search");
+    check(found);
+    return found;
+  }
+
+  async #execute(found: FoundGroup, build: Build): Promise<Verdict> {
+    const words = build(found.state);
+    const verdict = await this.#session.execute(words, this.#configuration(found));
+    if (verdict.succeeded && missesPhysicalVolume(verdict)) {
+      this.#options.log.error(
+        { group: this.#options.name, command: words[0] },
+        "LVM did not find a physical volume and may have marked it as missing; see pvs, and vgextend --restoremissing",
+      );
+    }
+    return verdict;
+  }
+
+  #configuration(found: FoundGroup): string {
+    const nodes = found.members.map((member) => nodeOf(member.device.name));
+    return lvmConfiguration(nodes, this.#options.lockDirectory);
+  }
+
+  /** LVM leaves what it wrote in the disk's cache; a power cut could take back what was promised. */
+  async #flush(found: FoundGroup): Promise<void> {
+    try {
+      await Promise.all(found.members.map((member) => this.#options.devices.flush(member.device)));
+    } catch (cause) {
+      if (!(cause instanceof SystemError)) throw cause;
+      const problem = `the metadata of volume group ${this.#options.name} could not be made durable`;
+      throw new LvmError("outcomeUnknown", `${problem}: ${cause.message}`, { cause });
+    }
+  }
+}
+
+/** The nodes of these physical volumes. @throws LvmError physicalVolumeMissing */
+export function nodesOf(state: VolumeGroupState, uuids: readonly string[]): readonly string[] {
+  return uuids.map((uuid) => {
+    const device = state.physicalVolumes.find((volume) => volume.uuid === uuid)?.device;
+    if (device !== undefined) return nodeOf(device.name);
+    throw new LvmError("physicalVolumeMissing", `physical volume ${uuid} of volume group ${state.name} is missing`);
+  });
+}
+
+/** The areas by device. @throws LvmError physicalVolumeMissing */
+export function deviceExtentsOf(state: VolumeGroupState, areas: readonly ExtentArea[]): readonly DeviceExtents[] {
+  const byVolume = Map.groupBy(areas, (area) => area.physicalVolume);
+  return [...byVolume].map(([uuid, ranges]) => ({ node: nodesOf(state, [uuid]).join(""), ranges }));
+}
+
+function requireComplete({ state }: FoundGroup): void {
+  if (state.physicalVolumes.every((volume) => volume.device !== undefined)) return;
+  const missing = state.physicalVolumes.filter((volume) => volume.device === undefined).map((volume) => volume.uuid);
+  throw new LvmError(
+    "physicalVolumeMissing",
+    `volume group ${state.name} misses physical volume ${missing.join(", ")}: bring the disk back ` +
+      `(then vgextend --restoremissing, if pvs shows it as missing) or give it up with vgreduce --removemissing`,
+  );
+}
+
+function isAboutDevices(failure: LvmError): boolean {
+  return failure.kind === "physicalVolumeMissing" || failure.kind === "groupMissing";
+}

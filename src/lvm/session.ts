@@ -1,0 +1,102 @@
+import { LvmError, SystemError } from "../errors.ts";
+import type { LvmLauncher, LvmProcess } from "../host/host.ts";
+import type { Log } from "../log.ts";
+import { type Verdict, readVerdict } from "./verdict.ts";
+
+/** It holds 21 MiB after its first change: what has nothing to do goes. */
+const idleMilliseconds = 60_000;
+/** Above this, something in it grows (one process in eight did, to 103 MiB). */
+const mostBytes = 48 * 1024 * 1024;
+
+interface Running {
+  readonly process: LvmProcess;
+  readonly configuration: string;
+}
+
+/** A long-lived `lvm`, started when a command needs it. The caller sends one command at a time. */
+export class Session {
+  readonly #launcher: LvmLauncher;
+  readonly #log: Log;
+  #running: Running | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(launcher: LvmLauncher, log: Log) {
+    this.#launcher = launcher;
+    this.#log = log;
+  }
+
+  /** Whether a process with this configuration is at hand. */
+  has(configuration: string): boolean {
+    return this.#running?.configuration === configuration;
+  }
+
+  /**
+   * Sends a command to a process with this configuration and waits for its verdict, however long that takes: a change
+   * that is interrupted may leave a volume's device suspended.
+   * @throws LvmError outcomeUnknown when the process ended or answered something else; the next command gets another
+   * process. SystemError when none could be started.
+   */
+  async execute(words: readonly string[], configuration: string): Promise<Verdict> {
+    clearTimeout(this.#idle);
+    const { process } = await this.#process(configuration);
+    const [name = ""] = words;
+    try {
+      return await this.#verdict(process, words, name);
+    } finally {
+      await this.#rest(process);
+    }
+  }
+
+  /** Ends the process. No command may be running. */
+  async end(): Promise<void> {
+    clearTimeout(this.#idle);
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.process.end();
+  }
+
+  async #process(configuration: string): Promise<Running> {
+    if (this.#running?.configuration === configuration) return this.#running;
+    await this.end();
+    const running = { process: await this.#launcher.start(configuration), configuration };
+    this.#running = running;
+    void running.process.exited.then(() => this.#forget(running.process));
+    return running;
+  }
+
+  async #verdict(process: LvmProcess, words: readonly string[], name: string): Promise<Verdict> {
+    const started = performance.now();
+    const report = await process.execute(words.join(" ")).catch((cause: unknown) => {
+      if (!(cause instanceof SystemError)) throw cause;
+      this.#leave(process);
+      throw new LvmError("outcomeUnknown", `${name}: lvm did not answer: ${cause.message}`, { cause });
+    });
+    const verdict = readVerdict(report, name);
+    const milliseconds = Math.round(performance.now() - started);
+    this.#log.debug({ command: words.join(" "), succeeded: verdict?.succeeded, milliseconds }, "lvm");
+    if (verdict !== undefined) return verdict;
+    this.#leave(process);
+    throw new LvmError("outcomeUnknown", `${name}: lvm answered something else than a verdict on this command`);
+  }
+
+  /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */
+  #leave(process: LvmProcess): void {
+    this.#forget(process);
+    process.end().catch((error: unknown) => this.#log.warn({ error: String(error) }, "an lvm process did not end well"));
+  }
+
+  #forget(process: LvmProcess): void {
+    if (this.#running?.process === process) this.#running = undefined;
+  }
+
+  async #rest(process: LvmProcess): Promise<void> {
+    if (this.#running?.process !== process) return;
+    const bytes = await process.memoryBytes().catch(() => 0);
+    if (bytes > mostBytes) {
+      this.#log.info({ bytes }, "replacing an lvm process that has grown");
+      await this.end();
+      return;
+    }
+    this.#idle = setTimeout(() => void this.end(), idleMilliseconds).unref();
+  }
+}

@@ -1,0 +1,113 @@
+import { LvmError, SystemError } from "../errors.ts";
+import type { BlockDevice, Devices } from "../host/host.ts";
+import { candidateDevices, signatureOf } from "./candidates.ts";
+import { type FoundGroup, findGroup, findLabelled } from "./discovery.ts";
+import { readHeaders, sameHeaders } from "./metadata.ts";
+import { SharedRun } from "./shared-run.ts";
+
+/** How long a look at all block devices is good for, unless a command is about to be sent. */
+const lookMilliseconds = 1000;
+
+const cares = ["usual", "thorough", "search"] as const;
+
+/**
+ * "usual": what the known devices carry, with a look at all devices once a second. "thorough": every device that has
+ * appeared or gone before the call is taken into account. "search": the label of every device is read.
+ */
+export type Care = (typeof cares)[number];
+
+/**
+ * Reads one volume group from its devices, without LVM and without its lock. What was read is good for as long as no
+ * byte of the labels and the metadata headers has changed.
+ */
+export class VolumeGroupReader {
+  readonly #name: string;
+  readonly #devices: Devices;
+  readonly #runs = new SharedRun(() => this.#run());
+  #wanted: Care = "usual";
+  #known: FoundGroup | LvmError | undefined;
+  #signature = "";
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #searchedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, devices: Devices) {
+    this.#name = name;
+    this.#devices = devices;
+  }
+
+  /**
+   * The group as it is committed at some moment after the call.
+   * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable
+   */
+  read(care: Care = "usual"): Promise<FoundGroup> {
+    if (cares.indexOf(care) > cares.indexOf(this.#wanted)) this.#wanted = care;
+    return this.#runs.join();
+  }
+
+  #run(): Promise<FoundGroup> {
+    const care = this.#wanted;
+    this.#wanted = "usual";
+    return care === "search" ? this.#searchAll() : this.#read(care === "thorough");
+  }
+
+  async #read(thorough: boolean): Promise<FoundGroup> {
+    const now = performance.now();
+    if (thorough || now - this.#lookedAt >= lookMilliseconds) {
+      const candidates = candidateDevices(await this.#devices.list());
+      this.#lookedAt = now;
+      if (signatureOf(candidates) !== this.#signature) return this.#search(candidates);
+    }
+    const known = this.#known;
+    const isDue = thorough || now - this.#searchedAt >= lookMilliseconds;
+    if (known instanceof LvmError || known === undefined) {
+      if (known === undefined || isDue) return this.#searchAll();
+      throw known;
+    }
+    if (isDue && !isComplete(known)) return this.#searchAll();
+    return (await this.#follow(known)) ?? this.#searchAll();
+  }
+
+  /** What the known devices carry now; undefined when they alone do not tell. */
+  async #follow(known: FoundGroup): Promise<FoundGroup | undefined> {
+    try {
+      if (sameHeaders(known.headers, await readHeaders(this.#devices, known.members))) return known;
+      const found = await findGroup(this.#devices, this.#name, known.members);
+      if (!isComplete(found)) return undefined;
+      this.#known = found;
+      return found;
+    } catch (error) {
+      if (error instanceof SystemError || error instanceof LvmError) return undefined;
+      throw error;
+    }
+  }
+
+  async #searchAll(): Promise<FoundGroup> {
+    return this.#search(candidateDevices(await this.#devices.list()));
+  }
+
+  async #search(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
+    this.#signature = signatureOf(candidates);
+    this.#lookedAt = performance.now();
+    this.#searchedAt = this.#lookedAt;
+    this.#known = await this.#find(candidates).catch((error: unknown) => asLvmError(error, this.#name));
+    if (this.#known instanceof LvmError) throw this.#known;
+    return this.#known;
+  }
+
+  async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
+    return findGroup(this.#devices, this.#name, await findLabelled(this.#devices, candidates));
+  }
+}
+
+/** Whether each physical volume has its device. One that LVM has marked as missing counts as absent. */
+export function isComplete(found: FoundGroup): boolean {
+  return found.state.physicalVolumes.every((volume) => volume.device !== undefined);
+}
+
+function asLvmError(error: unknown, name: string): LvmError {
+  if (error instanceof LvmError) return error;
+  if (!(error instanceof SystemError)) throw error;
+  return new LvmError("groupUnreadable", `a device of volume group ${name} cannot be read: ${error.message}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,167 @@
+import { LvmError } from "../errors.ts";
+import {
+  type StripedExtents,
+  activateArguments,
+  backupArguments,
+  createArguments,
+  extendArguments,
+  listArguments,
+  refreshArguments,
+  removeArguments,
+  tagArguments,
+} from "./arguments.ts";
+import { failureOf } from "./failure.ts";
+import { GroupCommands, type VolumeGroupOptions, deviceExtentsOf, nodesOf } from "./group-commands.ts";
+import type { ExtentArea, VolumeGroupState } from "./model.ts";
+import { Queue } from "./queue.ts";
+import { Removals } from "./removals.ts";
+import type { Verdict } from "./verdict.ts";
+
+export interface NewVolume extends StripedExtents {
+  readonly name: string;
+  readonly tags: readonly string[];
+  /** Uuids of those that it must lie on; LVM chooses where they are absent. */
+  readonly physicalVolumes?: readonly string[];
+}
+
+/** More extents for a volume. */
+export interface Extension extends StripedExtents {
+  readonly name: string;
+  /** The physical extents to take; LVM chooses where they are absent. */
+  readonly areas?: readonly ExtentArea[];
+}
+
+/**
+ * One volume group. Reads never start a process; commands go to LVM one at a time, in the order of the calls, and are
+ * never interrupted. A command that was carried out is durable when its promise resolves, and the next `read` shows it.
+ *
+ * Every method rejects with LvmError: besides the kinds that it names, groupMissing, groupAmbiguous, groupUnreadable,
+ * physicalVolumeMissing, metadataFull, locked, outcomeUnknown and refused.
+ */
+export class VolumeGroup {
+  readonly name: string;
+  readonly #commands: GroupCommands;
+  readonly #queue = new Queue();
+  readonly #removals: Removals;
+  #closed = false;
+
+  constructor(options: VolumeGroupOptions) {
+    this.name = options.name;
+    this.#commands = new GroupCommands(options);
+    this.#removals = new Removals(this.#commands, this.#queue);
+  }
+
+  /**
+   * The group as its metadata is committed at some moment after the call, without LVM's lock.
+   * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable
+   */
+  read(): Promise<VolumeGroupState> {
+    return this.#commands.read();
+  }
+
+  /** Makes an active volume with its tags in one commit. Its content is what the extents held. @throws LvmError noSpace, volumeExists */
+  create(volume: NewVolume): Promise<void> {
+    return this.#change("lvcreate", (state) =>
+      createArguments(state.name, { ...volume, nodes: nodesOf(state, volume.physicalVolumes ?? []) }),
+    );
+  }
+
+  /** Removes a volume. Removals that wait share one commit. @throws LvmError volumeInUse, volumeMissing */
+  async remove(name: string): Promise<void> {
+    this.#refuseWhenClosed();
+    // Its words are checked here, where they can fail nobody else's removal.
+    removeArguments(this.name, [name]);
+    return this.#removals.remove(name);
+  }
+
+  /** Adds extents to a volume. @throws LvmError noSpace, volumeMissing */
+  extend(extension: Extension): Promise<void> {
+    return this.#change("lvextend", (state) => extendWords(state, extension));
+  }
+
+  /**
+   * Removes a volume and gives its extents to another, with no other command of the driver between.
+   * @throws LvmError volumeInUse, volumeMissing, noSpace; the first volume may be gone then
+   */
+  removeThenExtend(extension: Extension & { readonly remove: string; readonly areas: readonly ExtentArea[] }): Promise<void> {
+    return this.#run(async () => {
+      const removed = await this.#commands.change((state) => {
+        // What cannot be said to LVM is refused before anything is removed.
+        extendWords(state, extension);
+        return removeArguments(state.name, [extension.remove]);
+      });
+      requireSuccess("lvremove", removed);
+      requireSuccess("lvextend", await this.#commands.change((state) => extendWords(state, extension)));
+    });
+  }
+
+  /** Changes a volume's tags in one commit, or in none where there is nothing to change. @throws LvmError volumeMissing */
+  async changeTags(
+    name: string,
+    change: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  ): Promise<void> {
+    if (change.add.length + change.remove.length === 0) return;
+    await this.#change("lvchange", (state) => tagArguments(state.name, name, change));
+  }
+
+  /** Makes the volume's device. @throws LvmError volumeMissing */
+  activate(name: string): Promise<void> {
+    return this.#use("lvchange", (state) => activateArguments(state.name, name));
+  }
+
+  /** Loads the volume's device anew from the metadata, and resumes it if it is suspended. @throws LvmError volumeMissing */
+  refresh(name: string): Promise<void> {
+    return this.#use("lvchange", (state) => refreshArguments(state.name, name));
+  }
+
+  /**
+   * Asks LVM, which takes the group's lock for it, whether the volume is absent. True is a proof: it rests on all
+   * physical volumes, and what they say is durable.
+   */
+  confirmAbsent(name: string): Promise<boolean> {
+    return this.#run(async () => {
+      const verdict = await this.#commands.change((state) => listArguments(state.name, name));
+      if (verdict.succeeded) return false;
+      const failure = failureOf("lvs", verdict);
+      if (failure.kind === "volumeMissing") return true;
+      throw failure;
+    });
+  }
+
+  /** Writes a backup of the metadata to this file, for vgcfgrestore(8). */
+  backup(file: string): Promise<void> {
+    return this.#use("vgcfgbackup", (state) => backupArguments(state.name, file));
+  }
+
+  /** Ends the process when the commands that were given before have been carried out; later ones are refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#queue.idle();
+    await this.#commands.end();
+  }
+
+  #change(command: string, build: (state: VolumeGroupState) => readonly string[]): Promise<void> {
+    return this.#run(async () => requireSuccess(command, await this.#commands.change(build)));
+  }
+
+  #use(command: string, build: (state: VolumeGroupState) => readonly string[]): Promise<void> {
+    return this.#run(async () => requireSuccess(command, await this.#commands.use(build)));
+  }
+
+  async #run<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#refuseWhenClosed();
+    return this.#queue.run(work);
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new LvmError("refused", "the driver is stopping; try again when it has started");
+  }
+}
+
+function extendWords(state: VolumeGroupState, extension: Extension): readonly string[] {
+  return extendArguments(state.name, { ...extension, areas: deviceExtentsOf(state, extension.areas ?? []) });
+}
+
+function requireSuccess(command: string, verdict: Verdict): void {
+  if (!verdict.succeeded) throw failureOf(command, verdict);
+}
