@@ -11,17 +11,21 @@ const E2FSCK_CORRECTED = 0b11;
  * correct without asking. btrfs has no such step: its own trees tell at mount.
  * @throws VolumeError failedPrecondition when a human must decide; SystemError ENOENT when e2fsck is not installed.
  */
-export async function check(programs: Programs, filesystem: FilesystemName, devicePath: string): Promise<void> {
+export async function check(
+  programs: Pick<Programs, "run">,
+  filesystem: FilesystemName,
+  devicePath: string,
+): Promise<void> {
   if (filesystem === "ext4") await checkExt4(programs, devicePath);
   if (filesystem === "xfs") {
     throw new VolumeError(
       "failedPrecondition",
-      `the xfs on ${devicePath} is marked as needing repair: run "xfs_repair ${devicePath}" on the node, then try again`,
+      `the xfs on ${devicePath} is marked as needing repair: run "xfs_repair ${devicePath}" on the node`,
     );
   }
 }
 
-async function checkExt4(programs: Programs, devicePath: string): Promise<void> {
+async function checkExt4(programs: Pick<Programs, "run">, devicePath: string): Promise<void> {
   const result = await programs.run("e2fsck", ["-p", "--", devicePath]);
   if ((result.exitCode & ~E2FSCK_CORRECTED) === 0) return;
   throw new VolumeError(

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), reflected, as the kernel's crc32c() continues it: neither the seed nor the result is inverted. */
+/** CRC-32C (Castagnoli), reflected, as the kernel continues it: neither the seed nor the result is inverted. */
 export function crc32c(seed: number, bytes: Uint8Array): number {
   let crc = seed;
   for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);

@@ -50,7 +50,8 @@ export function findExt4Backup(read: ReadBytes): OtherContents | undefined {
     if (bytes === undefined) continue;
     const copy = fields(bytes, "little");
     const isCopy = copy.u16(0x38) === MAGIC && [1, 3].includes(copy.u16(0x5a)) && copy.u32(0x18) <= 6;
-    if (isCopy) return other(`damaged ${generationOf(copy)}: only the copy of its superblock at byte ${offset} is left`);
+    if (isCopy)
+      return other(`damaged ${generationOf(copy)}: only the copy of its superblock at byte ${offset} is left`);
   }
   return undefined;
 }

@@ -17,7 +17,11 @@ const SLACK_BYTES = 256 * 1024;
  * Grows a mounted filesystem until it fills its device; one that does already is left as it is.
  * @throws VolumeError internal with the last words of the program; SystemError ENOENT when it is not installed.
  */
-export async function grow(programs: Programs, filesystem: FilesystemName, target: GrowTarget): Promise<void> {
+export async function grow(
+  programs: Pick<Programs, "run">,
+  filesystem: FilesystemName,
+  target: GrowTarget,
+): Promise<void> {
   const [program, ...args] = COMMANDS[filesystem](target);
   const result = await programs.run(program, args);
   if (result.exitCode !== 0) throw new VolumeError("internal", describeFailure([program, ...args].join(" "), result));

@@ -9,13 +9,13 @@ import type { FilesystemName } from "./names.ts";
 const TARGET = { devicePath: "/dev/dm-7", mountPath: "/mnt/volume" };
 
 /** Programs that all end like this, and what was run of them. */
-function fakePrograms(result: Partial<ProgramResult> = {}): { programs: Programs; lines: string[] } {
+function fakePrograms(result: Partial<ProgramResult> = {}): { programs: Pick<Programs, "run">; lines: string[] } {
   const lines: string[] = [];
   const run = async (file: string, args: readonly string[]) => {
     lines.push([file, ...args].join(" "));
     return { exitCode: 0, stdout: "", stderr: "", ...result };
   };
-  return { programs: { run, missing: async () => [] }, lines };
+  return { programs: { run }, lines };
 }
 
 async function lineOfMake(filesystem: FilesystemName, options: string, force = false): Promise<string | undefined> {
@@ -54,7 +54,10 @@ test.each([
 });
 
 test("a failure carries the exit code and the program's last words, without its usage", async () => {
-  const { programs } = fakePrograms({ exitCode: 1, stderr: "it is too small\u001b[31m\nUsage: mkfs.xfs\n/* blocksize */\n" });
+  const { programs } = fakePrograms({
+    exitCode: 1,
+    stderr: "it is too small\u001b[31m\nUsage: mkfs.xfs\n/* blocksize */\n",
+  });
   const options = { force: false, extra: [] };
   await expect(make(programs, "xfs", "/dev/dm-7", options)).rejects.toMatchObject({
     kind: "internal",

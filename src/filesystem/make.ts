@@ -16,7 +16,7 @@ export interface MakeOptions {
  * @throws VolumeError internal with the last words of the program; SystemError ENOENT when it is not installed.
  */
 export async function make(
-  programs: Programs,
+  programs: Pick<Programs, "run">,
   filesystem: FilesystemName,
   devicePath: string,
   options: MakeOptions,
@@ -84,7 +84,8 @@ function btrfsArguments({ force, extra }: MakeOptions): readonly string[] {
 /** Flags with their values, as `parseMkfsOptions` leaves them. */
 function pairs(options: readonly string[]): Map<string, string> {
   const result = new Map<string, string>();
-  for (let index = 0; index + 1 < options.length; index += 2) result.set(options[index] ?? "", options[index + 1] ?? "");
+  for (let index = 0; index + 1 < options.length; index += 2)
+    result.set(options[index] ?? "", options[index + 1] ?? "");
   return result;
 }
 

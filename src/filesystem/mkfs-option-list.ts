@@ -36,12 +36,7 @@ export const MKFS_OPTIONS: Readonly<Record<FilesystemName, Readonly<Record<strin
   xfs: {
     "-b": { list: [/^size=(1024|2048|4096|1k|2k|4k)$/] },
     "-d": {
-      list: [
-        new RegExp(`^(su|agsize)=${SIZE}$`),
-        /^(sw|sunit|swidth)=\d{1,9}$/,
-        /^agcount=\d{1,5}$/,
-        /^noalign$/,
-      ],
+      list: [new RegExp(`^(su|agsize)=${SIZE}$`), /^(sw|sunit|swidth)=\d{1,9}$/, /^agcount=\d{1,5}$/, /^noalign$/],
     },
     "-i": { list: [/^size=(512|1024|2048)$/, /^maxpct=(\d{1,2}|100)$/, /^(sparse|nrext64)=[01]$/] },
     "-l": { list: [new RegExp(`^(size|su)=${SIZE}$`), /^sunit=\d{1,9}$/] },

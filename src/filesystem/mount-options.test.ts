@@ -98,7 +98,10 @@ test("a bind mount takes the flags of its own and leaves out the filesystem's", 
 
 test("no text makes the parser fail in another way, and what it takes it takes again", () => {
   const piece = fc.constantFrom("noatime", "ro", "discard", "commit=5", LABEL, ",", '"', "=", "x", "context=", "");
-  const element = fc.oneof(fc.string(), fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join("")));
+  const element = fc.oneof(
+    fc.string(),
+    fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join("")),
+  );
   fc.assert(
     fc.property(fc.constantFrom(...filesystemNames), fc.array(element, { maxLength: 4 }), (filesystem, options) => {
       const parsed = attempt(() => parseMountOptions(filesystem, options));

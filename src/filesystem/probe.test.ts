@@ -26,7 +26,8 @@ describe("the ranges", () => {
 
   test("hold both ends and the copies of superblocks", () => {
     const size = 2 ** 40;
-    const has = (offset: number) => probeRanges(size).some((each) => each.offset <= offset && offset < each.offset + each.length);
+    const has = (offset: number) =>
+      probeRanges(size).some((each) => each.offset <= offset && offset < each.offset + each.length);
     expect([0, 2 * MEBIBYTE - 1, size - 2 * MEBIBYTE, size - 1].every(has)).toBe(true);
     expect([8193 * 1024, 128 * MEBIBYTE, 64 * MEBIBYTE, 256 * 1024 * MEBIBYTE, size / 4].every(has)).toBe(true);
     expect(has(100 * MEBIBYTE)).toBe(false);

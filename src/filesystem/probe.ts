@@ -49,11 +49,7 @@ export function furtherRanges(
  * Without the `furtherRanges` an XFS counts as mounted before.
  * @throws RangeError when something that `probeRanges` names is missing, or a range was read short: neither is blank.
  */
-export function identify(
-  deviceBytes: number,
-  ranges: readonly ByteRange[],
-  contents: readonly Uint8Array[],
-): Contents {
+export function identify(deviceBytes: number, ranges: readonly ByteRange[], contents: readonly Uint8Array[]): Contents {
   const read = bytesOf(ranges, contents);
   requireCoverage(deviceBytes, ranges);
   const position = firstNonZero(ranges, contents);

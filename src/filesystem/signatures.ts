@@ -17,7 +17,9 @@ export const FAR_SIGNATURES: readonly number[] = LUKS2_COPIES.filter((offset) =>
 /** The name of the first known mark on the device; undefined when there is none. */
 export function findSignature(read: ReadBytes, deviceBytes: number): string | undefined {
   const known = [...AT_START, ...atEnd(deviceBytes)];
-  const found = known.find((each) => each.offsets.some((offset) => startsWith(read(offset, each.magic.length), each.magic)));
+  const found = known.find((each) =>
+    each.offsets.some((offset) => startsWith(read(offset, each.magic.length), each.magic)),
+  );
   if (found !== undefined) return found.name;
   return hasZfsLabel(read, deviceBytes) ? "ZFS member" : findBootSector(read);
 }
@@ -41,9 +43,19 @@ const AT_START: readonly Signature[] = [
   text("device-mapper integrity device", "integrt\0", [0]),
   text("device-mapper verity device", "verity\0\0", [0]),
   text("GPT partition table", "EFI PART", [512, 4096]),
-  ...["SWAPSPACE2", "SWAP-SPACE"].map((magic) => text("swap space", magic, SWAP_PAGES.map((page) => page - 10))),
+  ...["SWAPSPACE2", "SWAP-SPACE"].map((magic) =>
+    text(
+      "swap space",
+      magic,
+      SWAP_PAGES.map((page) => page - 10),
+    ),
+  ),
   ...["S1SUSPEND", "S2SUSPEND", "ULSUSPEND", "LINHIB0001"].map((magic) =>
-    text("swap space with a hibernated system", magic, SWAP_PAGES.map((page) => page - 10)),
+    text(
+      "swap space with a hibernated system",
+      magic,
+      SWAP_PAGES.map((page) => page - 10),
+    ),
   ),
   hex("xfs external log", "feedbabe", [0]),
   text("BitLocker encrypted device", "-FVE-FS-", [3]),

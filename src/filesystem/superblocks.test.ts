@@ -155,16 +155,14 @@ test("ext4 made over btrfs and xfs made over ext4 are what was made last", async
   expect(await probeImage(image)).toEqual(fresh("xfs"));
 });
 
-test.each([
-  ["mnt_count 1"],
-  ["mtime 20260101000000"],
-  ["last_mounted /data"],
-  ["feature_incompat 0x2c6"],
-])("ext4 with %s was mounted", async (change) => {
-  const image = await made("ext4");
-  await succeed("debugfs", "-w", "-R", `set_super_value ${change}`, image);
-  expect(await probeImage(image)).toMatchObject({ everMounted: true });
-});
+test.each([["mnt_count 1"], ["mtime 20260101000000"], ["last_mounted /data"], ["feature_incompat 0x2c6"]])(
+  "ext4 with %s was mounted",
+  async (change) => {
+    const image = await made("ext4");
+    await succeed("debugfs", "-w", "-R", `set_super_value ${change}`, image);
+    expect(await probeImage(image)).toMatchObject({ everMounted: true });
+  },
+);
 
 test("xfs whose log or superblock was written to, or whose log was not read, was mounted", async () => {
   const original = await made("xfs");
@@ -213,7 +211,16 @@ test("a filesystem smaller than its device needs growth", async () => {
 });
 
 async function logOffset(image: string): Promise<number> {
-  const { stdout } = await programs.run("xfs_db", ["-r", "-c", "sb 0", "-c", "print logstart", "-c", "convert fsblock 1 byte", image]);
+  const { stdout } = await programs.run("xfs_db", [
+    "-r",
+    "-c",
+    "sb 0",
+    "-c",
+    "print logstart",
+    "-c",
+    "convert fsblock 1 byte",
+    image,
+  ]);
   const start = Number(/logstart = (\d+)/.exec(stdout)?.[1]);
   const converted = await programs.run("xfs_db", ["-r", "-c", `convert fsblock ${start} byte`, image]);
   return Number(/\((\d+)\)/.exec(converted.stdout)?.[1]);

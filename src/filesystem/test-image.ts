@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ByteRange, Programs } from "../host/host.ts";
@@ -30,14 +40,13 @@ export function imageDirectory(): Images {
 }
 
 /** Runs programs as the host does: to their end, without a shell. */
-export const programs: Programs = {
+export const programs: Pick<Programs, "run"> = {
   run: async (file, args) => {
     const environment = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`, LC_ALL: "C" };
     const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: "utf8", env: environment });
     if (error !== undefined) throw error;
     return { exitCode: status ?? -1, stdout, stderr };
   },
-  missing: async () => [],
 };
 
 /** Runs a program that is part of the test's preparation and must succeed. */

@@ -3,7 +3,7 @@ import { type FilesystemContents, type OtherContents, other } from "./contents.t
 import { crc32c } from "./crc32c.ts";
 import { type Fields, type ReadBytes, fields, formatUuid, isPowerOfTwo, isZero, startsWith } from "./device-bytes.ts";
 
-/** Layout: "XFS Algorithms & Data Structures", superblocks; numbers are big-endian, the checksum alone little-endian. */
+/** Layout: "XFS Algorithms & Data Structures", superblocks; big-endian but for the checksum. */
 const MAGIC = Buffer.from("XFSB", "latin1");
 const FIELDS_BYTES = 272;
 const CHECKSUM = { offset: 224, length: 4 };

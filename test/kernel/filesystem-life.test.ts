@@ -117,14 +117,17 @@ test.each([
   });
 });
 
-test.each(filesystemNames)("%s with a durable file is mounted before, as a power cut would leave it", async (filesystem) => {
-  await withVolume(320 * MEBIBYTE, async (volume) => {
-    await make(host.programs, filesystem, volume.devicePath, fresh);
-    await volume.mount(filesystem);
-    await writeDurably(path.join(volume.mountPath, "file"));
-    expect(await volume.probe()).toMatchObject({ filesystem, everMounted: true });
-  });
-});
+test.each(filesystemNames)(
+  "%s with a durable file is mounted before, as a power cut would leave it",
+  async (filesystem) => {
+    await withVolume(320 * MEBIBYTE, async (volume) => {
+      await make(host.programs, filesystem, volume.devicePath, fresh);
+      await volume.mount(filesystem);
+      await writeDurably(path.join(volume.mountPath, "file"));
+      expect(await volume.probe()).toMatchObject({ filesystem, everMounted: true });
+    });
+  },
+);
 
 test.each(filesystemNames)("a mounted %s is not written over, even by force", async (filesystem) => {
   await withVolume(320 * MEBIBYTE, async (volume) => {
