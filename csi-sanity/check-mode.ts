@@ -159,7 +159,9 @@ async function explain(report: Report, problems: readonly string[], { results }:
   for (const { name, message } of report.failed) console.log(`FAILED ${name}\n${indent(message)}`);
   for (const problem of problems) console.log(`WRONG ${problem}`);
   const log = await readFile(path.join(results, "driver.log"), "utf8").catch(() => "");
-  console.log(`The end of the driver's log (all of it: ${results}):\n${indent(log.trimEnd().split("\n").slice(-40).join("\n"))}`);
+  // calls that went well say nothing about what did not
+  const lines = log.split("\n").filter((line) => line !== "" && !line.includes('"msg":"done"'));
+  console.log(`The end of the driver's log (all of it: ${results}/driver.log):\n${indent(lines.slice(-40).join("\n"))}`);
 }
 
 function indent(text: string): string {

@@ -36,7 +36,8 @@ export async function buildPrograms(cache: string): Promise<Programs> {
  */
 export async function runGo(go: string, args: readonly string[]): Promise<string> {
   try {
-    const environment = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off" };
+    // a GOROOT of the machine's own Go would mislead a fetched one; each finds its own by itself
+    const environment = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off", GOROOT: "" };
     const { stdout } = await run(go, [...args], { cwd: moduleDirectory, env: environment, maxBuffer: 2 ** 26 });
     return stdout;
   } catch (error) {

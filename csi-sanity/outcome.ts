@@ -64,6 +64,12 @@ export function summarize(outcome: Outcome): string {
   return `csi-sanity ${mode}: ${passed} passed, ${failed} failed${left}, ${notSelected} not selected, ${seconds} s`;
 }
 
+/** Prints, and is, the outcome of something that could not be run to its end. */
+export function failedOutcome(mode: string, problem: string): Outcome {
+  console.log(`csi-sanity ${mode}: FAILED: ${problem}`);
+  return { mode, passed: 0, failed: 1, skipped: 0, ran: 0, notSelected: 0, problems: [problem], seconds: 0 };
+}
+
 /** A spec that calls Skip says why; one that a filter of the command line left out has no message. */
 function classify(spec: GinkgoSpec): "passed" | "failed" | "skipped" | "notSelected" {
   switch (spec.State) {
