@@ -1,0 +1,182 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { readFile, readdir } from "node:fs/promises";
+import type { VolumeGroup } from "../../src/lvm/volume-group.ts";
+import { type Lab, lockDirectory, openLab } from "./lvm-lab.ts";
+
+let lab: Lab;
+let group: VolumeGroup;
+let names: string[] = [];
+
+beforeAll(async () => {
+  lab = await openLab();
+});
+
+afterAll(() => lab.close());
+
+afterEach(async () => {
+  await group.close();
+  for (const name of names) await lab.foreign(`vgremove --force --force --yes ${name}`);
+  names = [];
+});
+
+async function makeGroup(name: string, disks: readonly string[]): Promise<void> {
+  await lab.foreign(`vgcreate --yes ${name} ${disks.join(" ")}`);
+  names.push(name);
+  group = lab.group(name);
+}
+
+const one = { extents: 1, stripes: 1, tags: [] } as const;
+
+test("a missing disk: the rest stays readable, nothing is changed, and its return is noticed", async () => {
+  const disks = [lab.attach(), lab.attach()];
+  await makeGroup("labmiss", disks);
+  const [first, second] = (await group.read()).physicalVolumes.map((volume) => volume.uuid);
+  await group.create({ ...one, name: "stays", physicalVolumes: [first ?? ""] });
+  await group.create({ ...one, name: "goes", physicalVolumes: [second ?? ""] });
+  await lab.foreign("lvchange -an labmiss/goes");
+  const before = (await group.read()).sequenceNumber;
+  const file = lab.detach(disks[1] ?? "");
+  const state = await group.read();
+  expect(state.physicalVolumes.map((volume) => volume.device !== undefined)).toEqual([true, false]);
+  expect(state.logicalVolumes.get("stays")?.extentCount).toBe(1);
+  const refused = { name: "LvmError", kind: "physicalVolumeMissing" };
+  await expect(group.create({ ...one, name: "new" })).rejects.toMatchObject(refused);
+  await expect(group.changeTags("stays", { add: ["x"], remove: [] })).rejects.toMatchObject(refused);
+  await expect(group.remove("stays")).rejects.toMatchObject(refused);
+  await expect(group.confirmAbsent("absent")).rejects.toMatchObject(refused);
+  await expect(group.activate("goes")).rejects.toMatchObject(refused);
+  await group.activate("stays");
+  expect((await group.read()).sequenceNumber).toBe(before);
+  lab.attach();
+  const back = lab.reattach(file);
+  expect(back).not.toBe(disks[1]);
+  await group.activate("goes");
+  await group.create({ ...one, name: "new" });
+  const after = await group.read();
+  expect(after.physicalVolumes.map((volume) => `/dev/${volume.device?.name}`)).toEqual([disks[0], back]);
+});
+
+test("a group that is gone, and comes back", async () => {
+  const disk = lab.attach();
+  await makeGroup("labgone", [disk]);
+  await group.create({ ...one, name: "a" });
+  await lab.foreign("vgchange -an labgone");
+  const file = lab.detach(disk);
+  await expect(group.read()).rejects.toMatchObject({ kind: "groupMissing" });
+  await expect(group.remove("a")).rejects.toMatchObject({ kind: "groupMissing" });
+  await expect(group.confirmAbsent("a")).rejects.toMatchObject({ kind: "groupMissing" });
+  lab.reattach(file);
+  await group.activate("a");
+  expect((await group.read()).logicalVolumes.has("a")).toBe(true);
+});
+
+test("two groups of one name, and two copies of one disk, are ambiguous", async () => {
+  const [disk, other] = [lab.attach(), lab.attach()];
+  await makeGroup("labtwin", [disk]);
+  await group.create({ ...one, name: "a" });
+  const only = ["--config", `devices/global_filter=["a|^${other}$|","r|.*|"]`];
+  lab.run("vgcreate", "--yes", ...only, "labtwin", other);
+  await pause(1100);
+  await expect(group.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  await group.close();
+  group = lab.group("labtwin");
+  await expect(group.create({ ...one, name: "b" })).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  lab.run("dd", `if=${disk}`, `of=${other}`, "bs=1M", "count=4", "conv=fsync");
+  await pause(1100);
+  await expect(group.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  lab.run("dd", "if=/dev/zero", `of=${other}`, "bs=1M", "count=4", "conv=fsync");
+  await group.create({ ...one, name: "b" });
+});
+
+test("a damaged text on every disk is no missing group", async () => {
+  const disk = lab.attach();
+  await makeGroup("labbad", [disk]);
+  await group.create({ ...one, name: "a" });
+  await lab.foreign("vgchange -an labbad");
+  await lab.foreign("vgcfgbackup --file /tmp/labbad.backup labbad");
+  const state = await group.read();
+  lab.run("bash", "-c", `set -e; dd if=${disk} of=/tmp/labbad.start bs=1M count=1 status=none
+    sed -i 's/labbad {/labbad { /' /tmp/labbad.start; dd if=/tmp/labbad.start of=${disk} bs=1M count=1 conv=fsync status=none`);
+  await expect(group.read()).resolves.toMatchObject({ sequenceNumber: state.sequenceNumber });
+  await expect(lab.group("labbad").read()).rejects.toMatchObject({ kind: "groupUnreadable" });
+  const uuid = state.physicalVolumes[0]?.uuid.replace(/(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6})/, "$1-$2-$3-$4-$5-$6-$7");
+  lab.run("pvcreate", "-ff", "--yes", "--uuid", uuid ?? "", "--restorefile", "/tmp/labbad.backup", disk);
+  lab.run("vgcfgrestore", "--yes", "--file", "/tmp/labbad.backup", "labbad");
+});
+
+test("a lock held by another is waited for", async () => {
+  await makeGroup("lablock", [lab.attach()]);
+  const holder = spawn("flock", [`${lockDirectory}/V_lablock`, "-c", "echo held; exec sleep 3"]);
+  await once(holder.stdout, "data");
+  const started = performance.now();
+  const creation = group.create({ ...one, name: "waits" });
+  expect((await group.read()).logicalVolumes.size).toBe(0);
+  expect(performance.now() - started).toBeLessThan(2000);
+  await creation;
+  expect(performance.now() - started).toBeGreaterThan(2000);
+  expect((await group.read()).logicalVolumes.has("waits")).toBe(true);
+});
+
+test("the outcome of a command is unknown when its process is killed, and the next command works", async () => {
+  await makeGroup("labkill", [lab.attach()]);
+  await group.create({ ...one, name: "a" });
+  const before = lab.processes.length;
+  const holder = spawn("flock", [`${lockDirectory}/V_labkill`, "-c", "echo held; exec sleep 3"]);
+  await once(holder.stdout, "data");
+  const creation = group.create({ ...one, name: "b" });
+  const removal = group.remove("a");
+  await pause(500);
+  await killLvmOf("labkill");
+  await expect(creation).rejects.toMatchObject({ name: "LvmError", kind: "outcomeUnknown" });
+  await removal;
+  expect(lab.processes.length).toBeGreaterThan(before);
+  expect((await group.read()).logicalVolumes.has("a")).toBe(false);
+  await group.create({ ...one, name: "c" });
+});
+
+test("a process that died between commands is replaced without harm", async () => {
+  await makeGroup("labidle", [lab.attach()]);
+  await group.create({ ...one, name: "a" });
+  await killLvmOf("labidle");
+  await lab.processes.at(-1)?.exited;
+  await group.create({ ...one, name: "b" });
+  expect([...(await group.read()).logicalVolumes.keys()].toSorted()).toEqual(["a", "b"]);
+});
+
+test("a full metadata area", async () => {
+  await makeGroup("labfull", [lab.attach()]);
+  const tag = "x".repeat(1000);
+  const tags = Array.from({ length: 20 }, (_, index) => `${index}${tag}`);
+  let made = 0;
+  const fill = async (): Promise<void> => {
+    for (;;) {
+      await group.create({ ...one, name: `v${made}`, tags });
+      made += 1;
+    }
+  };
+  await expect(fill()).rejects.toMatchObject({ kind: "metadataFull" });
+  const { metadata, logicalVolumes } = await group.read();
+  expect(logicalVolumes.size).toBe(made);
+  expect(metadata.usedBytes).toBeLessThanOrEqual(metadata.capacityBytes);
+  expect(metadata.usedBytes).toBeGreaterThan(metadata.capacityBytes - 25_000);
+  await group.remove("v0");
+});
+
+/** Kills the last of the lvm processes that this test has started and that see a disk of the group. */
+async function killLvmOf(name: string): Promise<void> {
+  const [disk] = (await group.read()).physicalVolumes.map((volume) => volume.device?.name);
+  for (const pid of await readdir("/proc")) {
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    const system = /LVM_SYSTEM_DIR=([^\0]+)/.exec(environment)?.[1];
+    const command = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+    if (command !== "lvm\n" || system === undefined) continue;
+    const configuration = await readFile(`${system}/lvm.conf`, "utf8").catch(() => "");
+    if (!configuration.includes(`"a|^/dev/${disk}$|"`)) continue;
+    process.kill(Number(pid), "SIGKILL");
+    return;
+  }
+  throw new Error(`no lvm of ${name} found`);
+}
