@@ -1,10 +1,10 @@
 import { LvmError, VolumeError } from "../errors.ts";
 import type { ByteRange } from "../host/host.ts";
 import type { ExtentArea, LogicalVolume } from "../lvm/model.ts";
-import { type Context, type Volume, findVolume } from "./context.ts";
+import { type Context, type Volume, changeRecord, findVolume } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
 import { formatVolumeId, scratchName } from "./id.ts";
-import { isZeroedWhole } from "./initialize.ts";
+import { initialize, isZeroedWhole } from "./initialize.ts";
 import type { Work } from "./operations.ts";
 import type { Layout } from "./parameters.ts";
 import { type VolumeRecord, decodeRecord, encodeRecord, recordChange } from "./record.ts";
@@ -35,8 +35,10 @@ export function expandVolume(
   );
 }
 
-async function extend(context: Context, volume: Volume, range: SizeRange, work: Work): Promise<Volume> {
-  assertExpandable(volume);
+async function extend(context: Context, found: Volume, range: SizeRange, work: Work): Promise<Volume> {
+  assertNotRemoving(found);
+  // Nobody is at work on it: an earlier run ended between the two states, in CreateVolume or here.
+  const volume = found.record.state === "creating" ? await initialize(context, found, work) : found;
   const { logicalVolume, state, group, id, record } = volume;
   if (range.limit > 0 && logicalVolume.sizeBytes > range.limit) {
     const reason = `is below the volume's ${logicalVolume.sizeBytes} bytes; volumes never shrink`;
@@ -50,15 +52,29 @@ async function extend(context: Context, volume: Volume, range: SizeRange, work: 
     if (scratch !== undefined) await group.remove(scratch.name);
     assertRoom(context, await reread(context, volume), extents, layout);
   }
+  const extend = (): Promise<void> => group.extend({ name: logicalVolume.name, extents, ...stripeArguments(layout) });
   if (isZeroedWhole(record)) await extendZeroed(context, volume, extents, layout, work);
-  else await asOutOfRange(group.extend({ name: logicalVolume.name, extents, ...stripeArguments(layout) }));
+  else if (record.state === "ready") await extendBlank(context, volume, extend, work);
+  else await asOutOfRange(extend());
   return reread(context, volume);
 }
 
-function assertExpandable(volume: Volume): void {
-  const name = `${volume.state.name}/${volume.logicalVolume.name}`;
-  if (volume.record.state === "creating") throw new VolumeError("aborted", `${name} is still being made; try again`);
-  if (volume.record.state === "removing") throw new VolumeError("failedPrecondition", `${name} is being removed`);
+function assertNotRemoving({ state, logicalVolume, record }: Volume): void {
+  if (record.state !== "removing") return;
+  throw new VolumeError("failedPrecondition", `${state.name}/${logicalVolume.name} is being removed`);
+}
+
+/**
+ * Grows a volume that has no filesystem yet: the places that must be blank for one to be made lie elsewhere on a larger
+ * device, so it is initialized again. The state says so before anything changes, and a restart finds it.
+ */
+async function extendBlank(context: Context, volume: Volume, extend: () => Promise<void>, work: Work): Promise<void> {
+  const pending = await changeRecord(volume, { state: "creating", doneBytes: 0 });
+  try {
+    await asOutOfRange(extend());
+  } finally {
+    await initialize(context, await reread(context, pending), work);
+  }
 }
 
 function assertRoom(context: Context, volume: Volume, extents: number, layout: Layout): void {
