@@ -15,6 +15,11 @@ import { LOOK_UP, mount, openat, syncfs, unmount } from "./system-calls.ts";
  * /proc/self/fd/N, so nobody can swap the path between the walk and the call.
  */
 
+/** A question about the path in another thread looks like a user of the mount while it lasts, which is not long. */
+const UNMOUNT_ATTEMPTS = 4;
+const PAUSE_MILLISECONDS = 10;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
 export interface FilesystemMountInput {
   readonly device: BlockDevice;
   readonly type: string;
@@ -62,7 +67,17 @@ export function remountBind(input: { target: KubeletPath; flags: readonly MountF
 /** The parent is reached by descriptor, the mount by name: while a descriptor of a mount is open, it is busy. */
 export function unmountTarget(input: { target: KubeletPath }): void {
   using parent = openParent(input.target);
-  unmount(`${parent.path}/${lastComponent(input.target)}`);
+  const path = `${parent.path}/${lastComponent(input.target)}`;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return unmount(path);
+    } catch (error) {
+      if (attempt === UNMOUNT_ATTEMPTS || !hasCode(error, ["EBUSY"])) {
+        throw error;
+      }
+      Atomics.wait(PAUSE, 0, 0, PAUSE_MILLISECONDS);
+    }
+  }
 }
 
 export function syncFilesystem(input: { path: KubeletPath; mountId: number }): void {

@@ -26,5 +26,6 @@ export function readMapping(directory: string): DeviceMapping | undefined {
 
 /** Whether what was thrown carries one of these codes: "ENOENT". */
 export function hasCode(error: unknown, codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+  // Not `instanceof Error`: an error of Node's own belongs to another realm when this runs in a vm context.
+  return typeof error === "object" && error !== null && "code" in error && codes.some((code) => code === error.code);
 }

@@ -1,20 +1,9 @@
 import { SystemError } from "../errors.ts";
 import type { JobRequest } from "./job-message.ts";
-import { startWorkerThread } from "./worker-thread.ts";
-import type { WorkerThread } from "./worker-thread.ts";
-
-export interface WorkerLaneOptions {
-  readonly name: string;
-  /** At most so many threads, and so many jobs at work. */
-  readonly threads: number;
-  /** A thread without work ends after this long. */
-  readonly idleMilliseconds: number;
-  /** The module that the threads run. */
-  readonly entry: URL;
-}
+import type { ThreadStock } from "./thread-stock.ts";
 
 /** At most so many jobs wait for one key; a call that finds more is refused instead of adding to them for ever. */
-const MAXIMUM_WAITING = 64;
+export const MAXIMUM_WAITING = 64;
 
 interface WaitingJob {
   readonly key: string;
@@ -23,20 +12,20 @@ interface WaitingJob {
 }
 
 /**
- * A bounded set of worker threads, started at need and ended when idle. Jobs of one key (a device, a path) are done one
- * at a time, in order: so a device that hangs holds up one thread, and the others serve the other devices.
+ * Jobs of one sort, of which a bounded number is at work. Jobs of one key (a device, a path) are done one at a time, in
+ * order: so a device that hangs holds up one thread, and the others serve the other devices.
  */
 export class WorkerLane {
-  readonly #options: WorkerLaneOptions;
+  readonly #stock: ThreadStock;
+  readonly #maximumAtWork: number;
   readonly #waiting: WaitingJob[] = [];
-  readonly #busyKeys = new Set<string>();
-  /** Threads without work, the one used last at the end, each with the timer of its end. */
-  readonly #idle: { thread: WorkerThread; timer: NodeJS.Timeout }[] = [];
-  #busy: Promise<void>[] = [];
+  /** The keys of the jobs at work. */
+  readonly #busy = new Map<string, Promise<void>>();
   #closed = false;
 
-  constructor(options: WorkerLaneOptions) {
-    this.#options = options;
+  constructor(stock: ThreadStock, maximumAtWork: number) {
+    this.#stock = stock;
+    this.#maximumAtWork = maximumAtWork;
   }
 
   /** @throws SystemError EAGAIN when too many jobs wait for that key; ECANCELED when the lane has been closed. */
@@ -53,72 +42,37 @@ export class WorkerLane {
     return result.promise;
   }
 
-  /** Refuses what waits, lets what is at work come to its end, and ends the threads. */
+  /** Refuses what waits and lets what is at work come to its end. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of this.#waiting.splice(0)) {
       job.result.reject(closedError());
     }
-    await Promise.all(this.#busy);
-    await Promise.all(
-      this.#idle.splice(0).map(({ thread, timer }) => {
-        clearTimeout(timer);
-        return thread.end();
-      }),
-    );
-  }
-
-  get threadCount(): number {
-    return this.#busy.length + this.#idle.length;
+    await Promise.all(this.#busy.values());
   }
 
   #next(): void {
-    const index = this.#waiting.findIndex((job) => !this.#busyKeys.has(job.key));
+    const index = this.#waiting.findIndex((job) => !this.#busy.has(job.key));
     const job = this.#waiting[index];
-    if (job === undefined || this.#busy.length >= this.#options.threads) {
+    if (job === undefined || this.#busy.size >= this.#maximumAtWork) {
       return;
     }
     this.#waiting.splice(index, 1);
-    this.#busyKeys.add(job.key);
     const work = this.#perform(job).finally(() => {
-      this.#busy = this.#busy.filter((other) => other !== work);
-      this.#busyKeys.delete(job.key);
+      this.#busy.delete(job.key);
       this.#next();
     });
-    this.#busy.push(work);
+    this.#busy.set(job.key, work);
   }
 
   async #perform(job: WaitingJob): Promise<void> {
-    const thread = this.#takeThread();
+    const thread = this.#stock.take();
     try {
       job.result.resolve(await thread.run(job.request));
     } catch (error) {
       job.result.reject(error);
     }
-    if (!thread.ended) {
-      this.#keepForLater(thread);
-    }
-  }
-
-  #takeThread(): WorkerThread {
-    const last = this.#idle.pop();
-    if (last === undefined) {
-      return startWorkerThread({ entry: this.#options.entry, name: this.#options.name });
-    }
-    clearTimeout(last.timer);
-    return last.thread.ended ? this.#takeThread() : last.thread;
-  }
-
-  #keepForLater(thread: WorkerThread): void {
-    const timer = setTimeout(() => {
-      this.#idle.splice(
-        this.#idle.findIndex((idle) => idle.thread === thread),
-        1,
-      );
-      void thread.end();
-    }, this.#options.idleMilliseconds);
-    timer.unref();
-    this.#idle.push({ thread, timer });
+    this.#stock.giveBack(thread);
   }
 }
 

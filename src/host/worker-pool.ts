@@ -1,9 +1,10 @@
 import type { Jobs } from "./jobs.ts";
+import { ThreadStock } from "./thread-stock.ts";
 import { WorkerLane } from "./worker-lane.ts";
 
 /**
- * Which jobs share threads. Work that lasts (zeroing) and work that can hang with a disk (unmounting) never stands in
- * the way of a short question, and one never in the way of the other.
+ * Work that lasts (zeroing) and work that can hang with a disk (unmounting) never stands in the way of a short question,
+ * and one never in the way of the other.
  */
 export type LaneName = "query" | "mount" | "data";
 
@@ -21,14 +22,18 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
-const THREADS_PER_LANE = 4;
+const MAXIMUM_AT_WORK = 4;
 const IDLE_MILLISECONDS = 60_000;
 
 export function createWorkerPool(): WorkerPool {
+  const stock = new ThreadStock({
+    entry: new URL("./worker.ts", import.meta.url),
+    idleMilliseconds: IDLE_MILLISECONDS,
+  });
   const lanes: Readonly<Record<LaneName, WorkerLane>> = {
-    query: createLane("query"),
-    mount: createLane("mount"),
-    data: createLane("data"),
+    query: new WorkerLane(stock, MAXIMUM_AT_WORK),
+    mount: new WorkerLane(stock, MAXIMUM_AT_WORK),
+    data: new WorkerLane(stock, MAXIMUM_AT_WORK),
   };
   return {
     runJob: async <Name extends keyof Jobs>(
@@ -43,15 +48,7 @@ export function createWorkerPool(): WorkerPool {
     },
     close: async () => {
       await Promise.all(Object.values(lanes).map((lane) => lane.close()));
+      await stock.close();
     },
   };
-}
-
-function createLane(name: LaneName): WorkerLane {
-  return new WorkerLane({
-    name,
-    threads: THREADS_PER_LANE,
-    idleMilliseconds: IDLE_MILLISECONDS,
-    entry: new URL("./worker.ts", import.meta.url),
-  });
 }

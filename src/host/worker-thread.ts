@@ -12,17 +12,11 @@ export interface WorkerThread {
   readonly ended: boolean;
 }
 
-export interface WorkerThreadOptions {
-  readonly entry: URL;
-  readonly name: string;
-}
-
 /** Ample for the jobs, whose buffers lie outside the heap; what V8 would take by default is hundreds of mebibytes. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
-export function startWorkerThread({ entry, name }: WorkerThreadOptions): WorkerThread {
+export function startWorkerThread(entry: URL): WorkerThread {
   const worker = new Worker(entry, {
-    name,
     env: SHARE_ENV,
     execArgv: [],
     resourceLimits: RESOURCE_LIMITS,

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { ThreadStock } from "./thread-stock.ts";
+import { MAXIMUM_WAITING, WorkerLane } from "./worker-lane.ts";
+
+/** A worker whose jobs do what a bad day does. `hold` waits until another thread says so. */
+const entry = new URL(`data:text/javascript,${encodeURIComponent(`
+  import { parentPort, threadId } from "node:worker_threads";
+  const jobs = {
+    echo: (input) => input,
+    thread: () => threadId,
+    hold: (gate) => Atomics.wait(gate, 0, 0),
+    refuse: () => { throw Object.assign(new Error("no"), { code: "EBUSY" }); },
+    crash: () => process.exit(7),
+    fill: () => { const all = []; for (;;) all.push(new Array(200_000).fill(all.length / 3)); },
+  };
+  parentPort.on("message", ({ name, input }) => {
+    try { parentPort.postMessage({ value: jobs[name](input) }); }
+    catch (error) { parentPort.postMessage({ error: { code: error.code, message: error.message } }); }
+  });
+`)}`);
+
+let stock: ThreadStock;
+let lane: WorkerLane;
+
+beforeEach(() => {
+  stock = new ThreadStock({ entry, idleMilliseconds: 60_000 });
+  lane = new WorkerLane(stock, 2);
+});
+
+afterEach(async () => {
+  await lane.close();
+  await stock.close();
+});
+
+const run = (name: string, key = "a", input: unknown = undefined): Promise<unknown> => lane.run(key, { name, input });
+const gate = (): Int32Array => new Int32Array(new SharedArrayBuffer(4));
+const open = (closed: Int32Array): void => {
+  Atomics.store(closed, 0, 1);
+  Atomics.notify(closed, 0);
+};
+
+test("a job's value comes back, and its thread serves the next", async () => {
+  expect(await run("echo", "a", { x: [1] })).toEqual({ x: [1] });
+  expect(await run("thread", "a")).toBe(await run("thread", "b"));
+  expect(stock.size).toBe(1);
+});
+
+test("a refused system call comes back as one, and its thread goes on", async () => {
+  const thread = await run("thread");
+  await expect(run("refuse")).rejects.toMatchObject({ name: "SystemError", code: "EBUSY", message: "no" });
+  expect(await run("thread")).toBe(thread);
+});
+
+test("a thread that ends fails its job alone", async () => {
+  await expect(run("crash")).rejects.toThrow("status 7");
+  expect(await run("echo", "a", 1)).toBe(1);
+});
+
+test("a thread that runs out of memory fails its job alone", async () => {
+  await expect(run("fill")).rejects.toMatchObject({ code: "ERR_WORKER_OUT_OF_MEMORY" });
+  expect(await run("echo", "a", 1)).toBe(1);
+});
+
+test("jobs of one key wait for each other, those of another do not", async () => {
+  const closed = gate();
+  const order: string[] = [];
+  const held = run("hold", "sick", closed).then(() => order.push("held"));
+  const waiting = run("echo", "sick").then(() => order.push("waiting"));
+  await run("echo", "well").then(() => order.push("well"));
+  await run("echo", "well").then(() => order.push("well"));
+  open(closed);
+  await Promise.all([held, waiting]);
+  expect(order).toEqual(["well", "well", "held", "waiting"]);
+});
+
+test("no more jobs are at work than allowed", async () => {
+  const gates = [gate(), gate()];
+  const held = gates.map((closed, index) => run("hold", `sick${index}`, closed));
+  let done = false;
+  const third = run("echo", "well").finally(() => (done = true));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(done).toBe(false);
+  gates.forEach(open);
+  await Promise.all([...held, third]);
+  expect(stock.size).toBe(2);
+});
+
+test("calls that pile up behind one that hangs are refused", async () => {
+  const closed = gate();
+  const held = run("hold", "sick", closed);
+  const waiting = Array.from({ length: MAXIMUM_WAITING }, () => run("echo", "sick"));
+  await expect(run("echo", "sick")).rejects.toMatchObject({ code: "EAGAIN" });
+  expect(await run("echo", "well", 1)).toBe(1);
+  open(closed);
+  await Promise.all([held, ...waiting]);
+});
+
+test("closing refuses what waits, lets the rest end, and takes nothing new", async () => {
+  const closed = gate();
+  const held = run("hold", "a", closed);
+  const waiting = expect(run("echo", "a")).rejects.toMatchObject({ code: "ECANCELED" });
+  const closing = lane.close();
+  await waiting;
+  open(closed);
+  await Promise.all([held, closing]);
+  await expect(run("echo")).rejects.toMatchObject({ code: "ECANCELED" });
+});
+
+test("an idle thread ends", async () => {
+  const hasty = new ThreadStock({ entry, idleMilliseconds: 20 });
+  const hastyLane = new WorkerLane(hasty, 1);
+  const first = await hastyLane.run("a", { name: "thread", input: undefined });
+  expect(hasty.size).toBe(1);
+  while (hasty.size > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(await hastyLane.run("a", { name: "thread", input: undefined })).not.toBe(first);
+  await hasty.close();
+});
