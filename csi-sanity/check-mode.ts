@@ -5,6 +5,7 @@ import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import { type Driver, describeEnding, startDriver } from "../test/lab/driver.ts";
+import { driverLog, endOfDriverLog, indent } from "./driver-log.ts";
 import type { Mode } from "./modes.ts";
 import { type Outcome, readReport, type Report } from "./outcome.ts";
 
@@ -83,7 +84,7 @@ async function runAgainstDriver(checked: Run): Promise<Report> {
   let driver: Driver;
   try {
     const { socketPath, kubeletDirectory, volumeGroup } = place;
-    const logFile = path.join(bench.results, "driver.log");
+    const logFile = driverLog(bench.results);
     driver = await startDriver({ socketPath, kubeletDirectory, logFile, volumeGroups: [volumeGroup] });
   } catch (error) {
     // the log that follows it is printed by explain()
@@ -158,12 +159,5 @@ async function explain(report: Report, problems: readonly string[], { results }:
   if (report.failed.length + problems.length === 0) return;
   for (const { name, message } of report.failed) console.log(`FAILED ${name}\n${indent(message)}`);
   for (const problem of problems) console.log(`WRONG ${problem}`);
-  const log = await readFile(path.join(results, "driver.log"), "utf8").catch(() => "");
-  // calls that went well say nothing about what did not
-  const lines = log.split("\n").filter((line) => line !== "" && !line.includes('"msg":"done"'));
-  console.log(`The end of the driver's log (all of it: ${results}/driver.log):\n${indent(lines.slice(-40).join("\n"))}`);
-}
-
-function indent(text: string): string {
-  return text.replaceAll(/^/gm, "    ");
+  console.log(await endOfDriverLog(results));
 }

@@ -82,20 +82,21 @@ async function fetchToolchain(older: string): Promise<string> {
   const machine = process.arch === "x64" ? "amd64" : process.arch;
   const module = `golang.org/toolchain@${toolchain}.linux-${machine}`;
   // outside of our module, whose go.mod an old Go cannot read
-  const { stdout } = await run(older, ["mod", "download", "-json", module], {
-    cwd: "/",
-    env: { ...process.env, GOTOOLCHAIN: "local", GO111MODULE: "on" },
-  });
-  // the answer of `go mod download -json` (go help mod download)
-  const { Dir: directory } = JSON.parse(stdout) as { readonly Dir: string };
+  const options = { cwd: "/", env: { ...process.env, GOTOOLCHAIN: "local", GO111MODULE: "on" } };
+  await run(older, ["mod", "download", module], options);
+  const { stdout: modules } = await run(older, ["env", "GOMODCACHE"], options);
+  const directory = path.join(modules.trim(), module);
   for (const programs of ["bin", `pkg/tool/linux_${machine}`]) {
     const folder = path.join(directory, programs);
-    for (const name of await readdir(folder)) await chmod(path.join(folder, name), 0o755);
+    const names = await readdir(folder);
+    await Promise.all(names.map((name) => chmod(path.join(folder, name), 0o755)));
   }
   return path.join(directory, "bin/go");
 }
 
 function spokenBy(error: unknown): string {
-  if (error instanceof Error && "stderr" in error && "stdout" in error) return `${error.stdout}${error.stderr}`.trim();
+  if (error instanceof Error && "stderr" in error && "stdout" in error) {
+    return `${String(error.stdout)}${String(error.stderr)}`.trim();
+  }
   return String(error);
 }

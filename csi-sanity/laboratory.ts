@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
+import { endOfDriverLog } from "./driver-log.ts";
 import type { Mode } from "./modes.ts";
 import { failedOutcome, type Outcome } from "./outcome.ts";
 
@@ -42,7 +43,10 @@ async function runMode(mode: Mode, { sanity, results }: Settings): Promise<Outco
     ["--disk", "16G", "--timeout", String(laboratorySeconds), "--share", directory],
     [process.execPath, ...guest, "--mode", mode.name],
   );
-  if (status !== 0) return failedOutcome(mode.name, `the laboratory ended with ${status}`);
+  if (status !== 0) {
+    console.log(await endOfDriverLog(directory));
+    return failedOutcome(mode.name, `the laboratory ended with ${status}`);
+  }
   // written by in-lab.ts
   return JSON.parse(await readFile(path.join(directory, "outcome.json"), "utf8")) as Outcome;
 }

@@ -28,7 +28,14 @@ export const modes: readonly Mode[] = [
   filesystemMode("xfs", 320, 512),
   filesystemMode("btrfs", 128, 256),
   filesystemMode("ext4", 64, 128),
-  { name: "block", accessType: "block", parameters: {}, sizeMebibytes: 64, expandedMebibytes: 128, specs: selectedSpecs },
+  {
+    name: "block",
+    accessType: "block",
+    parameters: {},
+    sizeMebibytes: 64,
+    expandedMebibytes: 128,
+    specs: selectedSpecs,
+  },
 ];
 
 function filesystemMode(filesystem: string, sizeMebibytes: number, expandedMebibytes: number): Mode {

@@ -101,11 +101,11 @@ function commandLine(options: DriverOptions): string[] {
   return [
     path.join(checkout, "src/main.ts"),
     "node",
-    ...["--csi-endpoint", `unix://${options.socketPath}`],
-    ...["--node-name", options.nodeName ?? "n1"],
-    ...["--kubelet-directory", options.kubeletDirectory],
-    ...options.volumeGroups.flatMap((group) => ["--volume-group", group]),
-    ...(locks === undefined ? [] : ["--lvm-lock-directory", locks]),
+    `--csi-endpoint=unix://${options.socketPath}`,
+    `--node-name=${options.nodeName ?? "n1"}`,
+    `--kubelet-directory=${options.kubeletDirectory}`,
+    ...options.volumeGroups.map((group) => `--volume-group=${group}`),
+    ...(locks === undefined ? [] : [`--lvm-lock-directory=${locks}`]),
     ...(options.flags ?? []),
   ];
 }
