@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { type NodeConfig, topologyValue } from "./config.ts";
 import { serve } from "./csi/server.ts";
 import { createHost } from "./host/create-host.ts";
@@ -32,7 +33,11 @@ export async function runNode(config: NodeConfig, version: string): Promise<void
 
   await endSignal(log);
   caretaker.stop();
-  await Promise.all([server.stop(), operations.end()]);
+  const stopped = server.stop();
+  await operations.end();
+  // The last answers are on their way; a caller that keeps its connection open must not keep the driver.
+  await Promise.race([stopped, setTimeout(1000, undefined, { ref: false })]);
+  server.cut();
   await Promise.all([...groups.values()].map((group) => group.close()));
   await close();
   log.info({}, "ended");

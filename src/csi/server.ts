@@ -17,8 +17,10 @@ const loadOptions = { longs: String, enums: String, defaults: true, oneofs: true
 
 /** The driver's CSI services on a Unix socket. */
 export interface RunningServer {
-  /** Takes no new calls and waits for those under way. */
+  /** Takes no new calls; resolves when those under way are answered and their callers have hung up. */
   stop(): Promise<void>;
+  /** Hangs up. */
+  cut(): void;
 }
 
 /** Serves Identity, Controller and Node. @throws Error when another process serves the socket */
@@ -30,7 +32,10 @@ export async function serve(socketPath: string, context: Context, health: Health
   addService(server, Node.service, nodeService(context), context.log);
   await clearSocket(socketPath);
   await bind(server, socketPath);
-  return { stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())) };
+  return {
+    stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
+    cut: () => server.forceShutdown(),
+  };
 }
 
 function loadServices(): ProtoGrpcType["csi"]["v1"] {

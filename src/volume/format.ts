@@ -11,16 +11,16 @@ import type { Work } from "./operations.ts";
 /**
  * Sees to it that the device carries the volume's filesystem, fit to be mounted. A filesystem is made only on proof:
  * the record says that the volume never had one, and every place where one would be found was read and holds zeroes.
+ * @returns what the device then carries
  * @throws VolumeError failedPrecondition for anything that needs a human; aborted while an earlier run's program works.
  */
 export async function prepareFilesystem(
   context: Context,
-  volume: Volume,
+  volume: Volume & { readonly record: { readonly filesystem: FilesystemName } },
   device: BlockDevice,
   work: Work,
-): Promise<void> {
+): Promise<Contents> {
   const { filesystem } = volume.record;
-  if (filesystem === undefined) return;
   switch (volume.record.state) {
     case "ready": {
       const contents = await inspectExclusively(context, device);
@@ -58,7 +58,7 @@ async function format(
   volume: Volume,
   device: BlockDevice,
   how: { readonly filesystem: FilesystemName; readonly force: boolean; readonly work: Work },
-): Promise<void> {
+): Promise<Contents> {
   const { filesystem, force, work } = how;
   work.progress.text = `making the ${filesystem} filesystem`;
   const options = { force, extra: volume.record.mkfsOptions };
@@ -69,6 +69,7 @@ async function format(
     throw unexpected(volume, contents, `should carry ${filesystem} after mkfs`);
   }
   await changeRecord(volume, { state: "formatted" });
+  return contents;
 }
 
 async function checkFormatted(
@@ -77,16 +78,17 @@ async function checkFormatted(
   device: BlockDevice,
   filesystem: FilesystemName,
   work: Work,
-): Promise<void> {
+): Promise<Contents> {
   const contents = await inspect(context, device);
   if (contents.kind !== "filesystem" || contents.filesystem !== filesystem) {
     throw unexpected(volume, contents, `carried ${filesystem}`);
   }
-  if (!contents.needsCheck) return;
+  if (!contents.needsCheck) return contents;
   work.progress.text = `checking the ${filesystem} filesystem`;
   const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`);
   await withExclusive(context, device, busy, async () => undefined);
   await check(context.host.programs, filesystem, devicePath(device));
+  return contents;
 }
 
 function unexpected(volume: Volume, contents: Contents, expectation: string): VolumeError {

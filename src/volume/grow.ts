@@ -39,12 +39,14 @@ async function expandOnNode(context: Context, request: NodeExpandRequest): Promi
   const { filesystem } = volume.record;
   await assertAtPath(context, device, request);
   assertRange(device.sizeBytes, request.range);
-  if (filesystem !== undefined) await growFilesystem(context, filesystem, device, await writableMount(context, device));
+  if (filesystem !== undefined && needsGrowth(await inspect(context, device), device.sizeBytes)) {
+    await growFilesystem(context, filesystem, device, await writableMount(context, device));
+  }
   return device.sizeBytes;
 }
 
 /**
- * Grows a mounted filesystem that is smaller than its device; one that is not is left alone, without a process.
+ * Grows a mounted filesystem to the size of its device.
  * @param mountPath where it is mounted writable
  */
 export async function growFilesystem(
@@ -53,7 +55,6 @@ export async function growFilesystem(
   device: BlockDevice,
   mountPath: string,
 ): Promise<void> {
-  if (!needsGrowth(await inspect(context, device), device.sizeBytes)) return;
   const path = resolvedPath(context, mountPath);
   const mount = (await mountsAt(context, path)).at(-1);
   await grow(context.host.programs, filesystem, { devicePath: devicePath(device), mountPath: path });

@@ -2,7 +2,7 @@ import { VolumeError, quote } from "../errors.ts";
 import type { BlockDevice } from "../host/host.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
-import { activeDevice, withExclusive } from "./device.ts";
+import { activeDevice, findDevice, withExclusive } from "./device.ts";
 import { type VolumeId, parseVolumeId, scratchName } from "./id.ts";
 import { mountsOfDevice } from "./mounted.ts";
 import type { Work } from "./operations.ts";
@@ -33,9 +33,12 @@ export async function remove(context: Context, group: VolumeGroup, id: VolumeId,
   const volume = await findRemovable(group, id);
   if (volume === undefined) return;
   if (volume.state.logicalVolumes.has(scratchName(id.logicalVolume))) await group.remove(scratchName(id.logicalVolume));
-  const device = await activeDevice(context, group, volume.logicalVolume);
-  await assertUnmounted(context, device, id);
-  await wipe(context, volume, device, work);
+  const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
+  if (isActive || sweepFor(volume) !== undefined) {
+    const device = await activeDevice(context, group, volume.logicalVolume);
+    await assertUnmounted(context, device, id);
+    await wipe(context, volume, device, work);
+  }
   work.progress.text = "removing the logical volume";
   await group.remove(id.logicalVolume);
 }
@@ -79,8 +82,8 @@ async function wipe(context: Context, volume: Volume, device: BlockDevice, work:
   const name = `${id.volumeGroup}/${id.logicalVolume}`;
   const busy = new VolumeError("failedPrecondition", `${name} is in use: its device /dev/${device.name} is held open`);
   await withExclusive(context, device, busy, async (exclusive) => {
-    const sweep = sweepOf(record.wipe);
-    if (sweep === undefined || record.state === "creating") return;
+    const sweep = sweepFor(volume);
+    if (sweep === undefined) return;
     let current = record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
     const journey = {
       sizeBytes: logicalVolume.sizeBytes,
@@ -91,6 +94,11 @@ async function wipe(context: Context, volume: Volume, device: BlockDevice, work:
     };
     await sweepDevice(exclusive, sweep, journey, work);
   });
+}
+
+/** How the volume is to be wiped; undefined if not at all. One that is still being made holds no data of anybody's. */
+function sweepFor({ record }: Volume): Sweep | undefined {
+  return record.state === "creating" ? undefined : sweepOf(record.wipe);
 }
 
 function sweepOf(wipe: Wipe): Sweep | undefined {

@@ -1,11 +1,12 @@
 import { SystemError, VolumeError } from "../errors.ts";
 import { type ParsedMountOptions, parseMountOptions } from "../filesystem/mount-options.ts";
+import { needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice, MountEntry } from "../host/host.ts";
 import { type Access, assertUsable } from "./access.ts";
 import { type Context, findVolume } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { prepareFilesystem } from "./format.ts";
+import { inspect, prepareFilesystem } from "./format.ts";
 import { growFilesystem } from "./grow.ts";
 import { mountsAt, mountsOfDevice } from "./mounted.ts";
 import type { Work } from "./operations.ts";
@@ -46,13 +47,14 @@ async function stage(context: Context, request: StageRequest, work: Work): Promi
   if (options === undefined || filesystem === undefined) return;
 
   const staged = await findStaged(context, device, stagingPath);
-  if (staged === undefined) {
-    await prepareFilesystem(context, volume, device, work);
-    await mount(context, { device, type: filesystem, ...options, target: stagingPath });
-  } else {
-    assertSameMount(staged, options);
+  if (staged !== undefined) assertSameMount(staged, options);
+  const mounted = { ...volume, record: { ...volume.record, filesystem } };
+  const contents = await (staged ? inspect(context, device) : prepareFilesystem(context, mounted, device, work));
+  if (staged === undefined) await mount(context, { device, type: filesystem, ...options, target: stagingPath });
+  const isWritable = !options.flags.includes("ro");
+  if (isWritable && needsGrowth(contents, device.sizeBytes)) {
+    await growFilesystem(context, filesystem, device, stagingPath);
   }
-  if (!options.flags.includes("ro")) await growFilesystem(context, filesystem, device, stagingPath);
 }
 
 /** ext4 goes on after an error by default; a database is better served by a filesystem that then stops writing. */
