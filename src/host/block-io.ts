@@ -45,7 +45,7 @@ export function discardDescriptor(input: { fd: number; range: ByteRange }): void
 
 export function scrambleDescriptor({ fd, range }: { fd: number; range: ByteRange }): void {
   const chunk = new Uint8Array(Math.min(range.length, SCRAMBLE_CHUNK_BYTES));
-  for (let done = 0; done < range.length; ) {
+  for (let done = 0; done < range.length;) {
     const length = Math.min(chunk.length, range.length - done);
     randomFillSync(chunk, 0, length);
     done += writeSync(fd, chunk, 0, length, range.offset + done);
@@ -109,7 +109,7 @@ function directoryOf(device: BlockDevice): string {
 function readRange(fd: number, range: ByteRange): Uint8Array {
   dropCached(fd, wholePages(range));
   const bytes = new Uint8Array(range.length);
-  for (let done = 0; done < range.length; ) {
+  for (let done = 0; done < range.length;) {
     const count = readSync(fd, bytes, done, range.length - done, range.offset + done);
     if (count === 0) {
       throw new SystemError("ENODATA", `the device ends before byte ${range.offset + range.length}`);

@@ -25,12 +25,13 @@ test("what stands between objects is passed over", () => {
 
 test("any objects, cut anywhere, come out as they went in", () => {
   const objects = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { maxLength: 4 });
-  const check = (values: readonly object[], size: number): void => {
-    const texts = values.map((value) => JSON.stringify(value, undefined, 1));
-    const stream = `\n${texts.join("\n\n")}\n`;
-    const pieces = stream.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [];
-    const frames = new JsonFrames();
-    expect(pieces.flatMap((piece) => frames.push(piece))).toEqual(texts);
-  };
-  fc.assert(fc.property(objects, fc.integer({ min: 1, max: 40 }), check));
+  fc.assert(fc.property(objects, fc.integer({ min: 1, max: 40 }), checkCut));
 });
+
+function checkCut(values: readonly object[], size: number): void {
+  const texts = values.map((value) => JSON.stringify(value, undefined, 1));
+  const stream = `\n${texts.join("\n\n")}\n`;
+  const pieces = stream.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [];
+  const frames = new JsonFrames();
+  expect(pieces.flatMap((piece) => frames.push(piece))).toEqual(texts);
+}

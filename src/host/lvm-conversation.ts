@@ -69,6 +69,8 @@ function settleCommand(command: PromiseWithResolvers<unknown>, frame: string): v
   try {
     command.resolve(JSON.parse(frame));
   } catch (error) {
-    command.reject(new SystemError("EPROTO", `lvm reported what is not JSON: ${frame.slice(0, 200)}`, { cause: error }));
+    command.reject(
+      new SystemError("EPROTO", `lvm reported what is not JSON: ${frame.slice(0, 200)}`, { cause: error }),
+    );
   }
 }

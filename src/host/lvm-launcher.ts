@@ -30,12 +30,7 @@ async function startLvm(configuration: string, log: Pick<Log, "warn">): Promise<
     await writeFile(join(directory, "lvm.conf"), configuration, { mode: 0o600 });
     const child = await spawnLvm(directory);
     const conversation = createLvmConversation(child.commands, child.reports, child.lastWords);
-    const exited = child.ended.then(async (ending) => {
-      if (ending !== undefined) {
-        log.warn({ pid: child.pid, lastWords: child.lastWords() }, `lvm ended with ${ending}`);
-      }
-      await removePrivateDirectory(directory);
-    });
+    const exited = tidyUpAfter(child, directory, log);
     return {
       execute: (line) => conversation.execute(line),
       memoryBytes: () => residentBytes(child.pid),
@@ -58,6 +53,14 @@ interface LvmChild {
   readonly lastWords: () => string;
   /** Resolves at its end, to what was unusual about it. */
   readonly ended: Promise<string | undefined>;
+}
+
+async function tidyUpAfter(child: LvmChild, directory: string, log: Pick<Log, "warn">): Promise<void> {
+  const ending = await child.ended;
+  if (ending !== undefined) {
+    log.warn({ pid: child.pid, lastWords: child.lastWords() }, `lvm ended with ${ending}`);
+  }
+  await removePrivateDirectory(directory);
 }
 
 /** @throws SystemError ENOENT when lvm is not installed */

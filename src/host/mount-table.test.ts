@@ -27,7 +27,13 @@ test.each([
 test("escapes are undone, once, and bytes of one character put together", () => {
   const line = String.raw`36 35 0:5 /a\134040 /b\040c\011d\012e\134 rw - fuse\056x /dev/\303\251é rw,x=\054y`;
   expect(parseMountTable(line)).toMatchObject([
-    { root: String.raw`/a\040`, target: "/b c\td\ne\\", type: "fuse.x", source: "/dev/éé", superOptions: ["rw", "x=,y"] },
+    {
+      root: String.raw`/a\040`,
+      target: "/b c\td\ne\\",
+      type: "fuse.x",
+      source: "/dev/éé",
+      superOptions: ["rw", "x=,y"],
+    },
   ]);
 });
 

@@ -26,3 +26,8 @@ test("a program that is not installed is ENOENT", async () => {
 test("a program that somebody killed has no exit status", async () => {
   await expect(programs.run("sh", ["-c", "kill -KILL $$"])).rejects.toMatchObject({ code: "EINTR" });
 });
+
+test("its outputs are files, which do not break when the driver is killed", async () => {
+  const { stdout } = await programs.run("readlink", ["/proc/self/fd/1", "/proc/self/fd/2"]);
+  expect(stdout).toMatch(/^(\S+output \(deleted\)\n){2}$/);
+});

@@ -3,7 +3,7 @@ import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { SystemError } from "../errors.ts";
 import type { Programs, ProgramResult } from "./host.ts";
-import { collectTail } from "./output-tail.ts";
+import { makeOutputFile } from "./output-file.ts";
 
 const KEPT_BYTES = 64 * 1024;
 
@@ -30,26 +30,23 @@ function isOnPath(file: string): boolean {
 }
 
 async function runProgram(file: string, args: readonly string[]): Promise<ProgramResult> {
-  const child = execa(file, args, {
+  await using stack = new AsyncDisposableStack();
+  const stdout = stack.adopt(await makeOutputFile(), (output) => output.close());
+  const stderr = stack.adopt(await makeOutputFile(), (output) => output.close());
+  const result = await execa(file, args, {
     stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    // Kept here instead, since execa kills a program that says more than it may.
-    buffer: false,
-    encoding: "buffer",
+    stdout: { value: stdout.descriptor },
+    stderr: { value: stderr.descriptor },
     env: { LC_ALL: "C" },
     reject: false,
     // A driver that ends does not take the program with it.
     cleanup: false,
   });
-  const stdout = collectTail(child.stdout, KEPT_BYTES);
-  const stderr = collectTail(child.stderr, KEPT_BYTES);
-  const result = await child;
   if (result.exitCode !== undefined) {
-    return { exitCode: result.exitCode, stdout: stdout.text(), stderr: stderr.text() };
+    return { exitCode: result.exitCode, stdout: await stdout.tail(KEPT_BYTES), stderr: await stderr.tail(KEPT_BYTES) };
   }
   if (result.signal !== undefined) {
-    throw new SystemError("EINTR", `${file} was ended by ${result.signal}: ${stderr.text()}`);
+    throw new SystemError("EINTR", `${file} was ended by ${result.signal}: ${await stderr.tail(KEPT_BYTES)}`);
   }
   throw new SystemError(result.code ?? "EIO", `${file} could not be started: ${result.shortMessage}`);
 }

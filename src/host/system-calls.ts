@@ -31,7 +31,7 @@ export const CREATE_FILE =
 const libc = koffi.load(null);
 const errnoNames = namesOfErrno();
 
-const cOpenat: (directory: number, path: string, flags: number, modeType: "uint", mode: number) => number = libc.func(
+const cOpenat: (directory: number, path: string, flags: number, ...mode: ["uint", number]) => number = libc.func(
   "int openat(int directory, const char *path, int flags, ...)",
 );
 const cMkdirat: (directory: number, path: string, mode: number) => number = libc.func(
@@ -44,8 +44,7 @@ const cMount: (
   source: string | null,
   target: string,
   type: string | null,
-  flags: number,
-  data: string | null,
+  ...flagsAndData: [number, string | null]
 ) => number = libc.func(
   "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
 );

@@ -3,7 +3,8 @@ import { ThreadStock } from "./thread-stock.ts";
 import { MAXIMUM_WAITING, WorkerLane } from "./worker-lane.ts";
 
 /** A worker whose jobs do what a bad day does. `hold` waits until another thread says so. */
-const entry = new URL(`data:text/javascript,${encodeURIComponent(`
+const entry = new URL(
+  `data:text/javascript,${encodeURIComponent(`
   import { parentPort, threadId } from "node:worker_threads";
   const jobs = {
     echo: (input) => input,
@@ -17,7 +18,8 @@ const entry = new URL(`data:text/javascript,${encodeURIComponent(`
     try { parentPort.postMessage({ value: jobs[name](input) }); }
     catch (error) { parentPort.postMessage({ error: { code: error.code, message: error.message } }); }
   });
-`)}`);
+`)}`,
+);
 
 let stock: ThreadStock;
 let lane: WorkerLane;
@@ -32,7 +34,7 @@ afterEach(async () => {
   await stock.close();
 });
 
-const run = (name: string, key = "a", input: unknown = undefined): Promise<unknown> => lane.run(key, { name, input });
+const run = (name: string, key = "a", input?: unknown): Promise<unknown> => lane.run(key, { name, input });
 const gate = (): Int32Array => new Int32Array(new SharedArrayBuffer(4));
 const open = (closed: Int32Array): void => {
   Atomics.store(closed, 0, 1);
@@ -98,9 +100,9 @@ test("calls that pile up behind one that hangs are refused", async () => {
 test("closing refuses what waits, lets the rest end, and takes nothing new", async () => {
   const closed = gate();
   const held = run("hold", "a", closed);
-  const waiting = expect(run("echo", "a")).rejects.toMatchObject({ code: "ECANCELED" });
+  const waiting = run("echo", "a");
   const closing = lane.close();
-  await waiting;
+  await expect(waiting).rejects.toMatchObject({ code: "ECANCELED" });
   open(closed);
   await Promise.all([held, closing]);
   await expect(run("echo")).rejects.toMatchObject({ code: "ECANCELED" });

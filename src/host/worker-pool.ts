@@ -43,7 +43,7 @@ export function createWorkerPool(): WorkerPool {
       input: Parameters<Jobs[Name]>[0],
     ) => {
       const value = await lanes[lane].run(key, { name, input });
-      // It comes from worker.ts, which gives back what the job of that name returned.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- worker.ts gives back what the job returned
       return value as ReturnType<Jobs[Name]>;
     },
     close: async () => {

@@ -23,7 +23,7 @@ function jobNamed(name: string): (input: unknown) => unknown {
   if (job === undefined) {
     throw new Error(`no job is called "${name}"`);
   }
-  // The message was made by RunJob, which ties each job's name to the type of its input.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- RunJob ties each job's name to its input's type
   return job as (input: unknown) => unknown;
 }
 
