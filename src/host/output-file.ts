@@ -1,11 +1,12 @@
 import { type FileHandle, open, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { makePrivateDirectory } from "./private-directory.ts";
 
 /** A file without a name, for what a program says. */
 export interface OutputFile {
-  /** For the program to write to. */
-  readonly descriptor: number;
+  /** For a program, which gets its descriptor and not a pipe. */
+  readonly stream: Writable;
   /** The last bytes that were written, at most so many. */
   tail(limit: number): Promise<string>;
   close(): Promise<void>;
@@ -21,7 +22,8 @@ export async function makeOutputFile(): Promise<OutputFile> {
   const file = await open(path, "wx+", 0o600);
   await unlink(path);
   await rmdir(directory);
-  return { descriptor: file.fd, tail: (limit) => readTail(file, limit), close: () => file.close() };
+  const stream = file.createWriteStream({ autoClose: false });
+  return { stream, tail: (limit) => readTail(file, limit), close: () => file.close() };
 }
 
 async function readTail(file: FileHandle, limit: number): Promise<string> {

@@ -35,8 +35,8 @@ async function runProgram(file: string, args: readonly string[]): Promise<Progra
   const stderr = stack.adopt(await makeOutputFile(), (output) => output.close());
   const result = await execa(file, args, {
     stdin: "ignore",
-    stdout: { value: stdout.descriptor },
-    stderr: { value: stderr.descriptor },
+    stdout: stdout.stream,
+    stderr: stderr.stream,
     env: { LC_ALL: "C" },
     reject: false,
     // A driver that ends does not take the program with it.
