@@ -14,6 +14,7 @@ const SECTOR_BYTES = 512;
  * Whatever opens a device is a job for the worker threads.
  */
 export function createDevices(runJob: RunJob): Devices {
+  const findMapping = createMappingFinder();
   return {
     list: async () => kernelNames().flatMap((name) => describe(name) ?? []),
     findMapping: async (name) => findMapping(name),
@@ -31,11 +32,26 @@ export function createDevices(runJob: RunJob): Devices {
   };
 }
 
-function findMapping(name: string): BlockDevice | undefined {
-  const found = kernelNames().find((device) => readAttribute(`${DEVICES}/${device}/dm/name`) === name);
-  const device = found === undefined ? undefined : describe(found);
-  // Between the two looks the device can have been replaced.
-  return device?.mapping?.name === name ? device : undefined;
+/**
+ * Finds device-mapper devices by name. Where a name was last found is looked at first, so that asking for each of a
+ * thousand volumes reads a thousand names and not a million; what is found is always read anew.
+ */
+function createMappingFinder(): (name: string) => BlockDevice | undefined {
+  const lastSeen = new Map<string, string>();
+  return (name) => {
+    const expected = lastSeen.get(name);
+    const atOnce = expected === undefined ? undefined : describe(expected);
+    if (atOnce?.mapping?.name === name) return atOnce;
+    lastSeen.clear();
+    for (const kernelName of kernelNames()) {
+      const found = readAttribute(`${DEVICES}/${kernelName}/dm/name`);
+      if (found !== undefined) lastSeen.set(found, kernelName);
+    }
+    const now = lastSeen.get(name);
+    const device = now === undefined ? undefined : describe(now);
+    // Between the two looks the device can have been replaced.
+    return device?.mapping?.name === name ? device : undefined;
+  };
 }
 
 function findNumber(number: string): BlockDevice | undefined {
