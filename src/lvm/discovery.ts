@@ -1,8 +1,6 @@
-import { LvmError, SystemError } from "../errors.ts";
-import type { BlockDevice, Devices } from "../host/host.ts";
-import { findLabel, labelRange } from "./label.ts";
-import type { CommittedText, Headers, LabelledDevice } from "./metadata.ts";
-import { readHeaders, readTexts } from "./metadata.ts";
+import { LvmError } from "../errors.ts";
+import type { Devices } from "../host/host.ts";
+import { type CommittedText, type Headers, type LabelledDevice, readTexts } from "./metadata.ts";
 import type { VolumeGroupState } from "./model.ts";
 import { groupSection, uuidOf, volumeGroupState } from "./volume-group-state.ts";
 
@@ -13,15 +11,6 @@ export interface FoundGroup {
   readonly members: readonly LabelledDevice[];
   /** What the state was read from. */
   readonly headers: Headers;
-}
-
-/** Reads the label of each device; one that has none or cannot be read is left out. */
-export async function findLabelled(
-  devices: Devices,
-  candidates: readonly BlockDevice[],
-): Promise<readonly LabelledDevice[]> {
-  const found = await Promise.all(candidates.map((device) => readLabelled(devices, device)));
-  return found.filter((one) => one !== undefined);
 }
 
 /**
@@ -44,19 +33,6 @@ export async function findGroup(
     members,
     headers: headersOf(headers, members),
   };
-}
-
-async function readLabelled(devices: Devices, device: BlockDevice): Promise<LabelledDevice | undefined> {
-  try {
-    const [start] = await devices.read(device, [labelRange]);
-    const label = start && findLabel(start);
-    if (label === undefined) return undefined;
-    await readHeaders(devices, [{ device, label }]);
-    return { device, label };
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
 }
 
 type WholeText = CommittedText & { readonly text: NonNullable<CommittedText["text"]> };

@@ -35,7 +35,7 @@ const texts: readonly (readonly [LvmFailure, RegExp])[] = [
   ["groupMissing", /Volume group "[^"]*" not found|Cannot find volume group/],
   ["physicalVolumeMissing", /while PVs are missing|of partial LV|Physical Volume "[^"]*" not found/],
   ["metadataFull", /exceeds maximum metadata size|metadata too large for circular buffer/],
-  ["noSpace", /[Ii]nsufficient (?:free|suitable)|must not exceed number of physical volumes|No free extents/],
+  ["noSpace", /[Ii]nsufficient (?:free|suitable)|must not exceed number of physical volumes|have space available/],
   ["volumeExists", /already exists in volume group/],
   ["volumeMissing", /Failed to find logical volume|[Ll]ogical volume \S+ not found in volume group/],
   ["volumeInUse", /in use\b/],

@@ -1,7 +1,8 @@
 import { LvmError, SystemError } from "../errors.ts";
 import type { BlockDevice, Devices } from "../host/host.ts";
 import { candidateDevices, signatureOf } from "./candidates.ts";
-import { type FoundGroup, findGroup, findLabelled } from "./discovery.ts";
+import { type FoundGroup, findGroup } from "./discovery.ts";
+import { LabelScan } from "./label-scan.ts";
 import { readHeaders, sameHeaders } from "./metadata.ts";
 import { SharedRun } from "./shared-run.ts";
 
@@ -23,6 +24,7 @@ export type Care = (typeof cares)[number];
 export class VolumeGroupReader {
   readonly #name: string;
   readonly #devices: Devices;
+  readonly #scan: LabelScan;
   readonly #runs = new SharedRun(() => this.#run());
   #wanted: Care = "usual";
   #known: FoundGroup | LvmError | undefined;
@@ -33,6 +35,7 @@ export class VolumeGroupReader {
   constructor(name: string, devices: Devices) {
     this.#name = name;
     this.#devices = devices;
+    this.#scan = new LabelScan(devices);
   }
 
   /**
@@ -95,7 +98,7 @@ export class VolumeGroupReader {
   }
 
   async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
-    return findGroup(this.#devices, this.#name, await findLabelled(this.#devices, candidates));
+    return findGroup(this.#devices, this.#name, await this.#scan.find(candidates));
   }
 }
 

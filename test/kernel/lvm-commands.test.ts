@@ -162,6 +162,7 @@ test("a backup is one that LVM can restore", async () => {
   const file = `${process.env["TMPDIR"] ?? "/tmp"}/labcmd.backup`;
   await group.backup(file);
   await group.changeTags("kept", { add: ["later"], remove: [] });
+  await lab.foreign("lvchange -an labcmd/kept");
   lab.run("vgcfgrestore", "--file", file, "labcmd");
   expect((await volume("kept"))?.tags).toEqual([]);
 });
@@ -169,8 +170,8 @@ test("a backup is one that LVM can restore", async () => {
 test("others' changes between our commands are seen by the next one", async () => {
   await group.create({ name: "one", extents: 1, ...linear });
   await lab.foreign(`vgextend --yes labcmd ${disks[2]}`);
-  await group.create({ name: "two", extents: 150, ...linear });
   await lab.foreign(`lvcreate --yes -Wn -Zn -l 5 -n onthird labcmd ${disks[2]}`);
+  await group.create({ name: "two", extents: 150, ...linear });
   await group.changeTags("one", { add: ["x"], remove: [] });
   expect(await reported("vgs", "vg_missing_pv_count")).toBe("0");
   await lab.foreign("lvremove --yes labcmd/two labcmd/onthird");

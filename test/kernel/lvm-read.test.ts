@@ -40,7 +40,7 @@ async function reported(): Promise<unknown> {
     pvs: pvs
       .map((pv) => `${pv["pv_name"]} ${bare(pv["pv_uuid"])} ${pv["pv_pe_count"]} ${pv["pv_pe_alloc_count"]}`)
       .toSorted(),
-    lvs: lvs.map((lv) => `${lv["lv_name"]} ${bare(lv["lv_uuid"])} ${lv["lv_size"]} ${lv["lv_tags"]}`).toSorted(),
+    lvs: lvs.map((lv) => `${lv["lv_name"]} ${bare(lv["lv_uuid"])} ${lv["lv_size"]} ${lv["lv_tags"]?.split(",").toSorted().join()}`).toSorted(),
     segments: segments
       .map((row) => {
         const type = row["segtype"] === "linear" ? "striped" : row["segtype"];
@@ -61,7 +61,7 @@ function read(state: VolumeGroupState): unknown {
     pvs: state.physicalVolumes
       .map((pv) => `/dev/${pv.device?.name} ${pv.uuid} ${pv.extentCount} ${pv.extentCount - pv.freeExtents}`)
       .toSorted(),
-    lvs: volumes.map((lv) => `${lv.name} ${lv.uuid} ${lv.sizeBytes} ${lv.tags.join(",")}`).toSorted(),
+    lvs: volumes.map((lv) => `${lv.name} ${lv.uuid} ${lv.sizeBytes} ${lv.tags.toSorted().join()}`).toSorted(),
     segments: volumes.flatMap((lv) => segmentLines(state, lv)).toSorted(),
   };
 }
@@ -90,7 +90,7 @@ test("linear, striped and fragmented volumes read as LVM reports them", async ()
   await makeVolume("-l 9 -i 3 -I 128k -n three.stripes");
   for (const name of ["a", "b", "c", "d"]) await makeVolume(`-l 3 -n ${name}`, disks[0]);
   await lab.foreign("lvremove --yes labread/a labread/c");
-  await makeVolume("-l 45 -n fragmented --alloc anywhere", disks[0]);
+  await makeVolume("-l 40 -n fragmented --alloc anywhere", disks[0]);
   await lab.foreign("lvextend -l +4 labread/b");
   const state = await group.read();
   expect(read(state)).toEqual(await reported());
