@@ -26,15 +26,22 @@ export interface World {
 
 export type Rpc = CsiClient["Identity"] & CsiClient["Controller"] & CsiClient["Node"];
 
-/** Makes a world on the laboratory's first disks. */
-export async function openWorld(diskCount = 1, flags: readonly string[] = []): Promise<World> {
-  const disks = (process.env["LAB_DISKS"] ?? "").split(" ").slice(0, diskCount);
+/**
+ * Makes a world on the laboratory's first disks, or on those named.
+ * @param groupOptions for vgcreate(8)
+ */
+export async function openWorld(
+  wanted: number | readonly string[] = 1,
+  flags: readonly string[] = [],
+  groupOptions: readonly string[] = [],
+): Promise<World> {
+  const disks = typeof wanted === "number" ? (process.env["LAB_DISKS"] ?? "").split(" ").slice(0, wanted) : wanted;
   const directory = await mkdtemp("/run/world-");
   const volumeGroup = `vg-${randomBytes(4).toString("hex")}`;
   const kubelet = join(directory, "kubelet");
   const socketPath = join(directory, "csi.sock");
   await mkdir(kubelet);
-  await shell("vgcreate", "--quiet", "--yes", volumeGroup, ...disks);
+  await shell("vgcreate", "--quiet", "--yes", ...groupOptions, volumeGroup, ...disks);
   let driver: Driver;
   const start = async (more: readonly string[] = flags): Promise<Driver> => {
     const logFile = join(directory, "driver.log");
@@ -69,11 +76,13 @@ export async function shell(file: string, ...args: readonly string[]): Promise<s
 
 export const MiB = 1024 ** 2;
 
-export function mountCapability(fsType = "ext4", mode = "SINGLE_NODE_MULTI_WRITER" as const, mountFlags: string[] = []) {
+type Mode = "SINGLE_NODE_MULTI_WRITER" | "SINGLE_NODE_SINGLE_WRITER" | "SINGLE_NODE_WRITER" | "SINGLE_NODE_READER_ONLY";
+
+export function mountCapability(fsType = "ext4", mode: Mode = "SINGLE_NODE_MULTI_WRITER", mountFlags: string[] = []) {
   return { mount: { fsType, mountFlags }, accessMode: { mode } };
 }
 
-export function blockCapability(mode: "SINGLE_NODE_MULTI_WRITER" | "SINGLE_NODE_SINGLE_WRITER" = "SINGLE_NODE_MULTI_WRITER") {
+export function blockCapability(mode: Mode = "SINGLE_NODE_MULTI_WRITER") {
   return { block: {}, accessMode: { mode } };
 }
 
