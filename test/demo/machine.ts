@@ -1,0 +1,93 @@
+import { mkdir, mkdtemp, readFile, rm, rmdir } from "node:fs/promises";
+import path from "node:path";
+import { run } from "./programs.ts";
+
+/** The machine that the demo plays on. */
+export interface Machine {
+  /** "uml" or "host": see test/lab/boot. */
+  readonly laboratory: string;
+  /** The loop device, the volume group's only physical volume. */
+  readonly disk: string;
+  /** What the loop device shows: reading it shows what lies on the disk, whatever LVM makes of it. */
+  readonly diskFile: string;
+  readonly volumeGroup: string;
+  /** The demo's own, on a filesystem that can hold sockets and mounts. */
+  readonly directory: string;
+  /** Takes the volume group, the loop device and the directory away. @throws Error if something still stands on them */
+  readonly remove: () => Promise<void>;
+}
+
+const volumeGroup = "demo";
+const diskSize = "4G";
+
+/**
+ * Makes a volume group on a loop device over a sparse file, in the laboratory. On this machine's own device-mapper the
+ * laboratory has made that loop device already, and lets LVM see no other.
+ */
+export async function makeMachine(): Promise<Machine> {
+  const laboratory = process.env["LAB"] ?? "";
+  const labDisk = (process.env["LAB_DISKS"] ?? "").split(" ")[0];
+  if (!labDisk) throw new Error("no disk in LAB_DISKS: the demo runs in the laboratory (npm run demo)");
+  const directory = await mkdtemp("/run/demo-");
+  const loop = laboratory === "host" ? await existingLoop(labDisk) : await makeLoop(labDisk, directory);
+  // More room for metadata than the default megabyte: every volume's tags are in it.
+  await run("vgcreate", "--quiet", "--metadatasize", "4m", volumeGroup, loop.disk);
+  const remove = async (): Promise<void> => {
+    await run("vgremove", "--quiet", volumeGroup);
+    await loop.remove();
+    // removed with all that the demo has written there, never with what is mounted there
+    const mounts = await mountsBelow(directory);
+    if (mounts.length > 0) throw new Error(`still mounted: ${mounts.join(", ")}`);
+    await rm(directory, { recursive: true });
+  };
+  return { laboratory, volumeGroup, directory, disk: loop.disk, diskFile: loop.file, remove };
+}
+
+interface Loop {
+  readonly disk: string;
+  readonly file: string;
+  readonly remove: () => Promise<void>;
+}
+
+async function existingLoop(disk: string): Promise<Loop> {
+  const file = await run("losetup", "--noheadings", "--output", "BACK-FILE", disk);
+  return { disk, file, remove: async () => undefined };
+}
+
+async function makeLoop(labDisk: string, directory: string): Promise<Loop> {
+  // With extents a loop device zeroes in no time by marking its file's blocks as unwritten. Without them it has to write
+  // zeroes, as most disks have to: the demo shows what that is like.
+  await run("mkfs.ext4", "-q", "-O", "^extent,^64bit,^metadata_csum,^has_journal", labDisk);
+  const mountPoint = path.join(directory, "disk");
+  await mkdir(mountPoint);
+  await run("mount", labDisk, mountPoint);
+  const file = path.join(mountPoint, "disk.img");
+  await run("truncate", "--size", diskSize, file);
+  const disk = await run("losetup", "--find", "--show", file);
+  const remove = async (): Promise<void> => {
+    await run("losetup", "--detach", disk);
+    await run("umount", mountPoint);
+    await rmdir(mountPoint);
+  };
+  return { disk, file, remove };
+}
+
+/** The first of `lvs`' columns, and the driver's tags, which are its only memory. Empty if there are no volumes. */
+export function listVolumes(machine: Machine): Promise<string> {
+  return run("lvs", "--options", "lv_name,lv_size,lv_tags", machine.volumeGroup);
+}
+
+/** Name and bytes of each logical volume, hidden ones too. */
+export async function volumeSizes(machine: Machine): Promise<ReadonlyMap<string, number>> {
+  const columns = ["--options", "lv_name,lv_size", "--units", "b", "--nosuffix", "--separator", "/"];
+  const table = await run("lvs", "--all", "--noheadings", ...columns, machine.volumeGroup);
+  const rows = table === "" ? [] : table.split("\n").map((line) => line.trim().split("/"));
+  return new Map(rows.map(([name = "", bytes]) => [name, Number(bytes)]));
+}
+
+/** The places at or below a directory where something is mounted, one for each mount. */
+export async function mountsBelow(directory: string): Promise<readonly string[]> {
+  const table = await readFile("/proc/self/mountinfo", "utf8");
+  const targets = table.split("\n").map((line) => line.split(" ")[4] ?? "");
+  return targets.filter((target) => target === directory || target.startsWith(`${directory}/`));
+}
