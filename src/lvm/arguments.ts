@@ -20,7 +20,11 @@ export interface StripedExtents {
 /** lvcreate(8), active and untouched: not zeroed, not searched for signatures. */
 export function createArguments(
   group: string,
-  volume: StripedExtents & { readonly name: string; readonly tags: readonly string[]; readonly nodes: readonly string[] },
+  volume: StripedExtents & {
+    readonly name: string;
+    readonly tags: readonly string[];
+    readonly nodes: readonly string[];
+  },
 ): readonly string[] {
   const tags = volume.tags.flatMap((tag) => ["--addtag", checkedTag(tag)]);
   return command("lvcreate", [

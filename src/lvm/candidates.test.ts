@@ -20,11 +20,15 @@ test("disks, partitions, loop devices and maps can carry a physical volume", () 
 });
 
 test("memory, floppy and optical disks and empty devices cannot", () => {
-  expect(namesOf(device("ram0"), device("zram0"), device("fd0"), device("sr0"), device("nbd0", { sizeBytes: 0 }))).toEqual([]);
+  expect(
+    namesOf(device("ram0"), device("zram0"), device("fd0"), device("sr0"), device("nbd0", { sizeBytes: 0 })),
+  ).toEqual([]);
 });
 
 test("logical volumes and partitions of them never do", () => {
-  expect(namesOf(mapped("dm-0", "LVM-abc"), mapped("dm-1", "part1-LVM-abc"), mapped("dm-2", "LVM-abc-tmeta"))).toEqual([]);
+  expect(namesOf(mapped("dm-0", "LVM-abc"), mapped("dm-1", "part1-LVM-abc"), mapped("dm-2", "LVM-abc-tmeta"))).toEqual(
+    [],
+  );
 });
 
 test("a disk in use by logical volumes does", () => {

@@ -22,9 +22,6 @@ export interface FakeDisks {
 }
 
 export function fakeDisks(images: readonly Buffer[]): FakeDisks {
-  const unused = (): never => {
-    throw new Error("not part of this test");
-  };
   const disks: FakeDisks = {
     images: new Map(images.map((image, index) => [`sd${String.fromCharCode(0x61 + index)}`, image])),
     reads: [],
@@ -46,6 +43,10 @@ export function fakeDisks(images: readonly Buffer[]): FakeDisks {
     },
   };
   return disks;
+}
+
+function unused(): never {
+  throw new Error("not part of this test");
 }
 
 export function fakeDevice(name: string): BlockDevice {

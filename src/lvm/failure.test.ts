@@ -4,14 +4,14 @@ import { type Verdict, readVerdict } from "./verdict.ts";
 
 /** A report in the shape of LVM 2.03.16: error rows, then the shell's verdict. */
 function reportOf(command: string, messages: readonly string[], code = "5"): unknown {
-  const rows = messages.map((message) => row("error", "processing", ["vg", "vg0"], message, "0"));
-  return { log: [...rows, row("status", "shell", ["cmd", command], code === "1" ? "success" : "failure", code)] };
+  const rows = messages.map((message) => row("error", ["vg", "vg0"], message, "0"));
+  return { log: [...rows, row("status", ["cmd", command], code === "1" ? "success" : "failure", code)] };
 }
 
-function row(type: string, context: string, object: readonly [string, string], message: string, code: string): unknown {
+function row(type: string, object: readonly [string, string], message: string, code: string): unknown {
   return {
     log_type: type,
-    log_context: context,
+    log_context: object[0] === "cmd" ? "shell" : "processing",
     log_object_type: object[0],
     log_object_name: object[1],
     log_message: message,
@@ -57,7 +57,7 @@ test("a verdict is the shell's own last word on the command", () => {
   expect(readVerdict(reportOf("lvcreate", [], "1"), "lvcreate")?.succeeded).toBe(true);
   expect(readVerdict(reportOf("lvcreate", []), "lvcreate")?.succeeded).toBe(false);
   expect(readVerdict(reportOf("lvremove", [], "1"), "lvcreate")).toBeUndefined();
-  const processing = { log: [row("status", "processing", ["vg", "vg0"], "success", "1")] };
+  const processing = { log: [row("status", ["vg", "vg0"], "success", "1")] };
   for (const nothing of [undefined, null, 5, [], {}, { log: 5 }, { log: [] }, { log: [null] }, processing]) {
     expect(readVerdict(nothing, "lvcreate")).toBeUndefined();
   }
@@ -67,10 +67,10 @@ test("each volume of a command is told its own failure", () => {
   const verdict = verdictOf(
     {
       log: [
-        row("status", "processing", ["lv", "b"], "success", "1"),
-        row("error", "processing", ["lv", "c"], "Logical volume vg0/c in use.", "0"),
-        row("status", "processing", ["lv", "c"], "failure", "5"),
-        row("status", "shell", ["cmd", "lvremove"], "failure", "5"),
+        row("status", ["lv", "b"], "success", "1"),
+        row("error", ["lv", "c"], "Logical volume vg0/c in use.", "0"),
+        row("status", ["lv", "c"], "failure", "5"),
+        row("status", ["cmd", "lvremove"], "failure", "5"),
       ],
     },
     "lvremove",
@@ -81,11 +81,15 @@ test("each volume of a command is told its own failure", () => {
 
 test("a missing physical volume shows in the warnings of a command that went through", () => {
   const warning = "WARNING: VG vg0 is missing PV rsjcRD-oUCv-VxrW-D4vz-hKnS-lbPG-lrEPzr (last written to /dev/sdd).";
-  const report = { log: [row("warn", "processing", ["vg", "vg0"], warning, "0"), ...logOf(reportOf("lvchange", [], "1"))] };
+  const report = {
+    log: [row("warn", ["vg", "vg0"], warning, "0"), ...logOf(reportOf("lvchange", [], "1"))],
+  };
   expect(missesPhysicalVolume(verdictOf(report, "lvchange"))).toBe(true);
   expect(missesPhysicalVolume(verdictOf(reportOf("lvchange", [], "1"), "lvchange"))).toBe(false);
 });
 
 function logOf(report: unknown): readonly unknown[] {
-  return typeof report === "object" && report !== null && "log" in report && Array.isArray(report.log) ? report.log : [];
+  return typeof report === "object" && report !== null && "log" in report && Array.isArray(report.log)
+    ? report.log
+    : [];
 }

@@ -11,7 +11,12 @@ export function failureOf(command: string, verdict: Verdict): LvmError {
 export function failureOfVolume(command: string, verdict: Verdict, name: string): LvmError | undefined {
   const rows = verdict.rows.filter((row) => row.objectType === "lv" && row.objectName === name);
   const refused = rows.some((row) => row.type === "status" && row.returnCode !== "1");
-  return refused ? failureFrom(command, rows.filter((row) => row.type === "error")) : undefined;
+  return refused
+    ? failureFrom(
+        command,
+        rows.filter((row) => row.type === "error"),
+      )
+    : undefined;
 }
 
 /**

@@ -11,7 +11,7 @@ export class Queue {
 
   /** Resolves when nothing is left to do, what is given meanwhile included. */
   async idle(): Promise<void> {
-    for (let last; last !== this.#last; ) {
+    for (let last; last !== this.#last;) {
       last = this.#last;
       await last.catch(() => {});
     }

@@ -82,7 +82,9 @@ export class Session {
   /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */
   #leave(process: LvmProcess): void {
     this.#forget(process);
-    process.end().catch((error: unknown) => this.#log.warn({ error: String(error) }, "an lvm process did not end well"));
+    process
+      .end()
+      .catch((error: unknown) => this.#log.warn({ error: String(error) }, "an lvm process did not end well"));
   }
 
   #forget(process: LvmProcess): void {

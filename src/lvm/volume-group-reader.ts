@@ -55,19 +55,20 @@ export class VolumeGroupReader {
 
   async #read(thorough: boolean): Promise<FoundGroup> {
     const now = performance.now();
-    if (thorough || now - this.#lookedAt >= lookMilliseconds) {
-      const candidates = candidateDevices(await this.#devices.list());
-      this.#lookedAt = now;
-      if (signatureOf(candidates) !== this.#signature) return this.#search(candidates);
-    }
+    const candidates = thorough || now - this.#lookedAt >= lookMilliseconds ? await this.#otherCandidates() : undefined;
+    if (candidates !== undefined) return this.#search(candidates);
     const known = this.#known;
     const isDue = thorough || now - this.#searchedAt >= lookMilliseconds;
-    if (known instanceof LvmError || known === undefined) {
-      if (known === undefined || isDue) return this.#searchAll();
-      throw known;
-    }
-    if (isDue && !isComplete(known)) return this.#searchAll();
+    if (known === undefined || (isDue && !isComplete(known))) return this.#searchAll();
+    if (known instanceof LvmError) throw known;
     return (await this.#follow(known)) ?? this.#searchAll();
+  }
+
+  /** The devices to search; undefined when they are those that were searched last. */
+  async #otherCandidates(): Promise<readonly BlockDevice[] | undefined> {
+    const candidates = candidateDevices(await this.#devices.list());
+    this.#lookedAt = performance.now();
+    return signatureOf(candidates) === this.#signature ? undefined : candidates;
   }
 
   /** What the known devices carry now; undefined when they alone do not tell. */
@@ -102,9 +103,9 @@ export class VolumeGroupReader {
   }
 }
 
-/** Whether each physical volume has its device. One that LVM has marked as missing counts as absent. */
-export function isComplete(found: FoundGroup): boolean {
-  return found.state.physicalVolumes.every((volume) => volume.device !== undefined);
+/** Whether the group was found with all its devices. One that LVM has marked as missing counts as absent. */
+function isComplete(known: FoundGroup | LvmError): boolean {
+  return !(known instanceof LvmError) && known.state.physicalVolumes.every((volume) => volume.device !== undefined);
 }
 
 function asLvmError(error: unknown, name: string): LvmError {

@@ -5,7 +5,9 @@ import { freeRangesOf } from "./extents.ts";
 import { parseMetadataText } from "./metadata-text.ts";
 import { volumeGroupState } from "./volume-group-state.ts";
 
-const text = diskImages()[0].subarray(4096 + 7168, 4096 + 7168 + 1529).toString("utf8");
+const text = diskImages()[0]
+  .subarray(4096 + 7168, 4096 + 7168 + 1529)
+  .toString("utf8");
 const [first, second] = ["Eh52ckWbdMnX6j8Ewv3T097dHrJ3VaCo", "Bbbvxn5SsXiPAJ4Bi5TRdv0kOCP2vbDB"];
 const metadata = { usedBytes: 1529, capacityBytes: 521_472 };
 const devices = new Map([
@@ -85,7 +87,9 @@ test("free ranges and used ones fill the physical volume", () => {
     fc.property(ranges, (used) => {
       const isUsed = (extent: number): boolean =>
         used.some((range) => extent >= range.start && extent < range.start + range.count);
-      const free = freeRangesOf(50, used).flatMap((range) => Array.from({ length: range.count }, (_, i) => range.start + i));
+      const free = freeRangesOf(50, used).flatMap((range) =>
+        Array.from({ length: range.count }, (_, i) => range.start + i),
+      );
       expect(free).toEqual(Array.from({ length: 50 }, (_, extent) => extent).filter((extent) => !isUsed(extent)));
     }),
   );

@@ -59,11 +59,16 @@ export class VolumeGroup {
     return this.#commands.read();
   }
 
-  /** Makes an active volume with its tags in one commit. Its content is what the extents held. @throws LvmError noSpace, volumeExists */
-  create(volume: NewVolume): Promise<void> {
-    return this.#change("lvcreate", (state) =>
-      createArguments(state.name, { ...volume, nodes: nodesOf(state, volume.physicalVolumes ?? []) }),
-    );
+  /**
+   * Makes an active volume with its tags in one commit. Its content is what the extents held.
+   * @param plan decides on the volume, given the group as it is when it is its turn; what it throws is thrown on
+   * @throws LvmError noSpace, volumeExists
+   */
+  create(plan: (state: VolumeGroupState) => NewVolume): Promise<void> {
+    return this.#change("lvcreate", (state) => {
+      const volume = plan(state);
+      return createArguments(state.name, { ...volume, nodes: nodesOf(state, volume.physicalVolumes ?? []) });
+    });
   }
 
   /** Removes a volume. Removals that wait share one commit. @throws LvmError volumeInUse, volumeMissing */
@@ -83,7 +88,9 @@ export class VolumeGroup {
    * Removes a volume and gives its extents to another, with no other command of the driver between.
    * @throws LvmError volumeInUse, volumeMissing, noSpace; the first volume may be gone then
    */
-  removeThenExtend(extension: Extension & { readonly remove: string; readonly areas: readonly ExtentArea[] }): Promise<void> {
+  removeThenExtend(
+    extension: Extension & { readonly remove: string; readonly areas: readonly ExtentArea[] },
+  ): Promise<void> {
     return this.#run(async () => {
       const removed = await this.#commands.change((state) => {
         // What cannot be said to LVM is refused before anything is removed.

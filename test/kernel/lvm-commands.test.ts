@@ -37,7 +37,7 @@ async function reported(command: string, column: string, name = "labcmd"): Promi
 
 test("a volume is made active with its tags in one commit", async () => {
   const before = await group.read();
-  await group.create({ name: "a-b", extents: 7, stripes: 1, tags: ["lvm.local.csi/x=1", "y&20"] });
+  await group.create(() => ({ name: "a-b", extents: 7, stripes: 1, tags: ["lvm.local.csi/x=1", "y&20"] }));
   const state = await group.read();
   expect(state.sequenceNumber).toBe(before.sequenceNumber + 1);
   const made = state.logicalVolumes.get("a-b");
@@ -45,24 +45,30 @@ test("a volume is made active with its tags in one commit", async () => {
   const device = await lab.host.devices.findMapping("labcmd-a--b");
   expect(device?.mapping).toMatchObject({ uuid: made?.mappingUuid, suspended: false });
   expect(device?.sizeBytes).toBe(made?.sizeBytes);
-  await expect(group.create({ name: "a-b", extents: 1, ...linear })).rejects.toMatchObject({ kind: "volumeExists" });
-  await expect(group.create({ name: "big", extents: 9999, ...linear })).rejects.toMatchObject({ kind: "noSpace" });
+  await expect(group.create(() => ({ name: "a-b", extents: 1, ...linear }))).rejects.toMatchObject({
+    kind: "volumeExists",
+  });
+  await expect(group.create(() => ({ name: "big", extents: 9999, ...linear }))).rejects.toMatchObject({
+    kind: "noSpace",
+  });
 });
 
 test("a striped volume lies on the physical volumes named", async () => {
   await lab.foreign(`vgextend --yes labcmd ${disks[2]}`);
   const [, second, third] = (await group.read()).physicalVolumes.map((one) => one.uuid);
   const physicalVolumes = [second ?? "", third ?? ""];
-  await group.create({ name: "s", extents: 10, stripes: 2, stripeBytes: 131_072, tags: [], physicalVolumes });
+  await group.create(() => ({ name: "s", extents: 10, stripes: 2, stripeBytes: 131_072, tags: [], physicalVolumes }));
   const made = await volume("s");
   expect(made?.segments).toHaveLength(1);
   expect(made?.segments[0]).toMatchObject({ type: "striped", extentCount: 10, stripeBytes: 131_072 });
   expect(made?.segments[0]?.areas.map((area) => area.physicalVolume).toSorted()).toEqual(physicalVolumes.toSorted());
-  await expect(group.create({ name: "w", extents: 4, stripes: 4, tags: [] })).rejects.toMatchObject({ kind: "noSpace" });
+  await expect(group.create(() => ({ name: "w", extents: 4, stripes: 4, tags: [] }))).rejects.toMatchObject({
+    kind: "noSpace",
+  });
 });
 
 test("tags are added and taken away in one commit", async () => {
-  await group.create({ name: "t", extents: 1, stripes: 1, tags: ["state=creating", "keep"] });
+  await group.create(() => ({ name: "t", extents: 1, stripes: 1, tags: ["state=creating", "keep"] }));
   const before = await group.read();
   await group.changeTags("t", { add: ["state=ready", "new=&26"], remove: ["state=creating"] });
   const state = await group.read();
@@ -81,7 +87,7 @@ test("a volume is extended by LVM's choice, and onto named extents", async () =>
     { physicalVolume: first ?? "", start: 30, count: 1 },
     { physicalVolume: second ?? "", start: 50, count: 1 },
   ];
-  await group.create({ name: "e", extents: 4, ...linear });
+  await group.create(() => ({ name: "e", extents: 4, ...linear }));
   await group.extend({ name: "e", extents: 2, stripes: 1 });
   await group.extend({ name: "e", extents: 4, stripes: 1, areas });
   const extended = await volume("e");
@@ -99,10 +105,10 @@ function byPlace(a: { physicalVolume: string; start: number }, b: { physicalVolu
 }
 
 test.each([1, 2])("a scratch volume of %i stripes hands over exactly its extents", async (stripes) => {
-  await group.create({ name: "v", extents: 4, stripes, tags: [] });
-  await group.create({ name: "gap", extents: 2, ...linear });
-  await group.create({ name: "scratch", extents: 6, stripes, tags: [] });
-  await group.create({ name: "after", extents: 2, ...linear });
+  await group.create(() => ({ name: "v", extents: 4, stripes, tags: [] }));
+  await group.create(() => ({ name: "gap", extents: 2, ...linear }));
+  await group.create(() => ({ name: "scratch", extents: 6, stripes, tags: [] }));
+  await group.create(() => ({ name: "after", extents: 2, ...linear }));
   const areas = (await volume("scratch"))?.segments.flatMap((segment) => segment.areas) ?? [];
   const before = lab.sent.length;
   await group.removeThenExtend({ remove: "scratch", name: "v", extents: 6, stripes, areas });
@@ -113,7 +119,7 @@ test.each([1, 2])("a scratch volume of %i stripes hands over exactly its extents
 });
 
 test("removals that wait share a commit, and each is told its own outcome", async () => {
-  for (const name of ["a", "b", "open", "c"]) await group.create({ name, extents: 1, ...linear });
+  for (const name of ["a", "b", "open", "c"]) await group.create(() => ({ name, extents: 1, ...linear }));
   const open = await lab.host.devices.findMapping("labcmd-open");
   if (open === undefined) throw new Error("no device");
   const held = await lab.host.devices.openExclusive(open);
@@ -131,7 +137,10 @@ test("removals that wait share a commit, and each is told its own outcome", asyn
 });
 
 test("sixty volumes go in two commits", async () => {
-  const names = Array.from({ length: 60 }, (_, index) => `pvc-8c7e6d30-8d0f-4f8a-9b39-${String(index).padStart(12, "0")}`);
+  const names = Array.from(
+    { length: 60 },
+    (_, index) => `pvc-8c7e6d30-8d0f-4f8a-9b39-${String(index).padStart(12, "0")}`,
+  );
   for (const name of names) await lab.foreign(`lvcreate --yes -an -Wn -Zn -l 1 -n ${name} labcmd`);
   const before = (await group.read()).sequenceNumber;
   await Promise.all(names.map((name) => group.remove(name)));
@@ -141,13 +150,13 @@ test("sixty volumes go in two commits", async () => {
 });
 
 test("absence is confirmed by LVM", async () => {
-  await group.create({ name: "here", extents: 1, ...linear });
+  await group.create(() => ({ name: "here", extents: 1, ...linear }));
   expect(await group.confirmAbsent("here")).toBe(false);
   expect(await group.confirmAbsent("gone")).toBe(true);
 });
 
 test("an inactive volume is activated, a suspended one resumed", async () => {
-  await group.create({ name: "z", extents: 1, ...linear });
+  await group.create(() => ({ name: "z", extents: 1, ...linear }));
   await lab.foreign("lvchange -an labcmd/z");
   expect(await lab.host.devices.findMapping("labcmd-z")).toBeUndefined();
   await group.activate("z");
@@ -158,7 +167,7 @@ test("an inactive volume is activated, a suspended one resumed", async () => {
 });
 
 test("a backup is one that LVM can restore", async () => {
-  await group.create({ name: "kept", extents: 1, ...linear });
+  await group.create(() => ({ name: "kept", extents: 1, ...linear }));
   const file = `${process.env["TMPDIR"] ?? "/tmp"}/labcmd.backup`;
   await group.backup(file);
   await group.changeTags("kept", { add: ["later"], remove: [] });
@@ -168,15 +177,15 @@ test("a backup is one that LVM can restore", async () => {
 });
 
 test("others' changes between our commands are seen by the next one", async () => {
-  await group.create({ name: "one", extents: 1, ...linear });
+  await group.create(() => ({ name: "one", extents: 1, ...linear }));
   await lab.foreign(`vgextend --yes labcmd ${disks[2]}`);
   await lab.foreign(`lvcreate --yes -Wn -Zn -l 5 -n onthird labcmd ${disks[2]}`);
-  await group.create({ name: "two", extents: 150, ...linear });
+  await group.create(() => ({ name: "two", extents: 150, ...linear }));
   await group.changeTags("one", { add: ["x"], remove: [] });
   expect(await reported("vgs", "vg_missing_pv_count")).toBe("0");
   await lab.foreign("lvremove --yes labcmd/two labcmd/onthird");
   await lab.foreign(`vgreduce labcmd ${disks[2]}`);
-  await group.create({ name: "three", extents: 1, ...linear });
+  await group.create(() => ({ name: "three", extents: 1, ...linear }));
   expect([...(await group.read()).logicalVolumes.keys()].toSorted()).toEqual(["one", "three"]);
 });
 
@@ -185,9 +194,11 @@ test("what cannot be said to LVM is refused before it is sent", async () => {
   const names = ["a b", "-a", "a'", 'a"', "a\nb", "a#", "../a", "", "a/b"];
   for (const name of names) {
     await expect(group.remove(name)).rejects.toMatchObject({ kind: "refused" });
-    await expect(group.create({ name, extents: 1, ...linear })).rejects.toMatchObject({ kind: "refused" });
+    await expect(group.create(() => ({ name, extents: 1, ...linear }))).rejects.toMatchObject({ kind: "refused" });
   }
   const tags = Array.from({ length: 30 }, (_, index) => `t${index}`);
-  await expect(group.create({ name: "w", extents: 1, stripes: 1, tags })).rejects.toMatchObject({ kind: "refused" });
+  await expect(group.create(() => ({ name: "w", extents: 1, stripes: 1, tags }))).rejects.toMatchObject({
+    kind: "refused",
+  });
   expect(lab.sent).toHaveLength(before);
 });

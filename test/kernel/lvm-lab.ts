@@ -94,7 +94,7 @@ export async function openLab(): Promise<Lab> {
       await close();
       for (const line of run("dmsetup", "ls").split("\n").toReversed()) {
         const name = line.split("\t")[0] ?? "";
-        if (/^lab/.test(name)) run("dmsetup", "remove", "--force", name);
+        if (name.startsWith("lab")) run("dmsetup", "remove", "--force", name);
       }
       for (const node of nodes) run("losetup", "--detach", node);
       rmSync(directory, { recursive: true });

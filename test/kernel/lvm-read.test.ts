@@ -27,10 +27,16 @@ async function makeVolume(options: string, where = ""): Promise<void> {
 
 /** Everything that LVM reports and the driver reads, in the same shape. */
 async function reported(): Promise<unknown> {
-  const [vg] = await lab.foreign("vgs --units b --nosuffix -o vg_uuid,vg_seqno,vg_extent_size,vg_free_count,vg_mda_size labread");
-  const pvs = await lab.foreign("pvs --units b --nosuffix -o pv_name,pv_uuid,pv_pe_count,pv_pe_alloc_count --select vg_name=labread");
+  const [vg] = await lab.foreign(
+    "vgs --units b --nosuffix -o vg_uuid,vg_seqno,vg_extent_size,vg_free_count,vg_mda_size labread",
+  );
+  const pvs = await lab.foreign(
+    "pvs --units b --nosuffix -o pv_name,pv_uuid,pv_pe_count,pv_pe_alloc_count --select vg_name=labread",
+  );
   const lvs = await lab.foreign("lvs --units b --nosuffix -o lv_name,lv_uuid,lv_size,lv_tags labread");
-  const segments = await lab.foreign("lvs --units b --nosuffix -o lv_name,segtype,seg_start_pe,seg_pe_ranges,stripe_size labread");
+  const segments = await lab.foreign(
+    "lvs --units b --nosuffix -o lv_name,segtype,seg_start_pe,seg_pe_ranges,stripe_size labread",
+  );
   return {
     uuid: bare(vg?.["vg_uuid"]),
     seqno: Number(vg?.["vg_seqno"]),
@@ -40,7 +46,12 @@ async function reported(): Promise<unknown> {
     pvs: pvs
       .map((pv) => `${pv["pv_name"]} ${bare(pv["pv_uuid"])} ${pv["pv_pe_count"]} ${pv["pv_pe_alloc_count"]}`)
       .toSorted(),
-    lvs: lvs.map((lv) => `${lv["lv_name"]} ${bare(lv["lv_uuid"])} ${lv["lv_size"]} ${lv["lv_tags"]?.split(",").toSorted().join()}`).toSorted(),
+    lvs: lvs
+      .map(
+        (lv) =>
+          `${lv["lv_name"]} ${bare(lv["lv_uuid"])} ${lv["lv_size"]} ${lv["lv_tags"]?.split(",").toSorted().join()}`,
+      )
+      .toSorted(),
     segments: segments
       .map((row) => {
         const type = row["segtype"] === "linear" ? "striped" : row["segtype"];
@@ -140,7 +151,9 @@ test("groups without, with ignored and with two metadata areas", async () => {
   const state = await group.read();
   const names = state.physicalVolumes.map((volume) => `/dev/${volume.device?.name}`);
   expect(names.toSorted()).toEqual(disks.slice(0, 3).toSorted());
-  expect(state.sequenceNumber).toBe(Number((await lab.foreign("vgs --units b --nosuffix -o vg_seqno labread"))[0]?.["vg_seqno"]));
+  expect(state.sequenceNumber).toBe(
+    Number((await lab.foreign("vgs --units b --nosuffix -o vg_seqno labread"))[0]?.["vg_seqno"]),
+  );
   expect(state.logicalVolumes.get("wide")?.extentCount).toBe(100);
 });
 
@@ -149,7 +162,9 @@ test("the hidden parts of a mirror take their room", async () => {
   await makeVolume("--type mirror -m 1 --nosync -l 4 -n mirror");
   const state = await group.read();
   const [vg] = await lab.foreign("vgs --units b --nosuffix -o vg_free_count labread");
-  expect(state.physicalVolumes.reduce((sum, volume) => sum + volume.freeExtents, 0)).toBe(Number(vg?.["vg_free_count"]));
+  expect(state.physicalVolumes.reduce((sum, volume) => sum + volume.freeExtents, 0)).toBe(
+    Number(vg?.["vg_free_count"]),
+  );
   expect(state.logicalVolumes.get("mirror_mimage_0")?.visible).toBe(false);
 });
 

@@ -33,8 +33,8 @@ test("a missing disk: the rest stays readable, nothing is changed, and its retur
   const disks = [lab.attach(), lab.attach()];
   await makeGroup("labmiss", disks);
   const [first, second] = (await group.read()).physicalVolumes.map((volume) => volume.uuid);
-  await group.create({ ...one, name: "stays", physicalVolumes: [first ?? ""] });
-  await group.create({ ...one, name: "goes", physicalVolumes: [second ?? ""] });
+  await group.create(() => ({ ...one, name: "stays", physicalVolumes: [first ?? ""] }));
+  await group.create(() => ({ ...one, name: "goes", physicalVolumes: [second ?? ""] }));
   await lab.foreign("lvchange -an labmiss/goes");
   const before = (await group.read()).sequenceNumber;
   const file = lab.detach(disks[1] ?? "");
@@ -42,7 +42,7 @@ test("a missing disk: the rest stays readable, nothing is changed, and its retur
   expect(state.physicalVolumes.map((volume) => volume.device !== undefined)).toEqual([true, false]);
   expect(state.logicalVolumes.get("stays")?.extentCount).toBe(1);
   const refused = { name: "LvmError", kind: "physicalVolumeMissing" };
-  await expect(group.create({ ...one, name: "new" })).rejects.toMatchObject(refused);
+  await expect(group.create(() => ({ ...one, name: "new" }))).rejects.toMatchObject(refused);
   await expect(group.changeTags("stays", { add: ["x"], remove: [] })).rejects.toMatchObject(refused);
   await expect(group.remove("stays")).rejects.toMatchObject(refused);
   await expect(group.confirmAbsent("absent")).rejects.toMatchObject(refused);
@@ -53,7 +53,7 @@ test("a missing disk: the rest stays readable, nothing is changed, and its retur
   const back = lab.reattach(file);
   expect(back).not.toBe(disks[1]);
   await group.activate("goes");
-  await group.create({ ...one, name: "new" });
+  await group.create(() => ({ ...one, name: "new" }));
   const after = await group.read();
   expect(after.physicalVolumes.map((volume) => `/dev/${volume.device?.name}`)).toEqual([disks[0], back]);
 });
@@ -61,7 +61,7 @@ test("a missing disk: the rest stays readable, nothing is changed, and its retur
 test("a group that is gone, and comes back", async () => {
   const disk = lab.attach();
   await makeGroup("labgone", [disk]);
-  await group.create({ ...one, name: "a" });
+  await group.create(() => ({ ...one, name: "a" }));
   await lab.foreign("vgchange -an labgone");
   const file = lab.detach(disk);
   await expect(group.read()).rejects.toMatchObject({ kind: "groupMissing" });
@@ -75,29 +75,33 @@ test("a group that is gone, and comes back", async () => {
 test("two groups of one name, and two copies of one disk, are ambiguous", async () => {
   const [disk, other] = [lab.attach(), lab.attach()];
   await makeGroup("labtwin", [disk]);
-  await group.create({ ...one, name: "a" });
+  await group.create(() => ({ ...one, name: "a" }));
   await lab.foreign("vgchange -an labtwin");
   const only = ["--config", `devices/global_filter=["a|^${other}$|","r|.*|"]`];
   lab.run("vgcreate", "--yes", ...only, "labtwin", other);
   await group.close();
   group = lab.group("labtwin");
   await expect(group.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
-  await expect(group.create({ ...one, name: "b" })).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  await expect(group.create(() => ({ ...one, name: "b" }))).rejects.toMatchObject({ kind: "groupAmbiguous" });
   lab.run("dd", `if=${disk}`, `of=${other}`, "bs=1M", "count=4", "conv=fsync");
   await pause(1100);
   await expect(group.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
   lab.run("dd", "if=/dev/zero", `of=${other}`, "bs=1M", "count=4", "conv=fsync");
-  await group.create({ ...one, name: "b" });
+  await group.create(() => ({ ...one, name: "b" }));
 });
 
 test("a damaged text on every disk is no missing group", async () => {
   const disk = lab.attach();
   await makeGroup("labbad", [disk]);
-  await group.create({ ...one, name: "a" });
+  await group.create(() => ({ ...one, name: "a" }));
   await lab.foreign("vgchange -an labbad");
   const state = await group.read();
   const replace = (text: string, other: string): string =>
-    lab.run("bash", "-c", `dd if=${disk} bs=1M count=1 status=none | sed 's/${text}/${other}/' | dd of=${disk} conv=fsync`);
+    lab.run(
+      "bash",
+      "-c",
+      `dd if=${disk} bs=1M count=1 status=none | sed 's/${text}/${other}/' | dd of=${disk} conv=fsync`,
+    );
   replace("extent_size", "extent_sizE");
   await expect(group.read()).resolves.toMatchObject({ sequenceNumber: state.sequenceNumber });
   await expect(lab.group("labbad").read()).rejects.toMatchObject({ kind: "groupUnreadable" });
@@ -110,7 +114,7 @@ test("a lock held by another is waited for", async () => {
   const holder = spawn("flock", [`${lockDirectory}/V_lablock`, "-c", "echo held; exec sleep 3"]);
   await once(holder.stdout, "data");
   const started = performance.now();
-  const creation = group.create({ ...one, name: "waits" });
+  const creation = group.create(() => ({ ...one, name: "waits" }));
   expect((await group.read()).logicalVolumes.size).toBe(0);
   expect(performance.now() - started).toBeLessThan(2000);
   await creation;
@@ -120,11 +124,11 @@ test("a lock held by another is waited for", async () => {
 
 test("the outcome of a command is unknown when its process is killed, and the next command works", async () => {
   await makeGroup("labkill", [lab.attach()]);
-  await group.create({ ...one, name: "a" });
+  await group.create(() => ({ ...one, name: "a" }));
   const before = lab.processes.length;
   const holder = spawn("flock", [`${lockDirectory}/V_labkill`, "-c", "echo held; exec sleep 3"]);
   await once(holder.stdout, "data");
-  const creation = group.create({ ...one, name: "b" });
+  const creation = group.create(() => ({ ...one, name: "b" }));
   const removal = group.remove("a");
   await pause(500);
   await killLvmOf("labkill");
@@ -132,15 +136,15 @@ test("the outcome of a command is unknown when its process is killed, and the ne
   await removal;
   expect(lab.processes.length).toBeGreaterThan(before);
   expect((await group.read()).logicalVolumes.has("a")).toBe(false);
-  await group.create({ ...one, name: "c" });
+  await group.create(() => ({ ...one, name: "c" }));
 });
 
 test("a process that died between commands is replaced without harm", async () => {
   await makeGroup("labidle", [lab.attach()]);
-  await group.create({ ...one, name: "a" });
+  await group.create(() => ({ ...one, name: "a" }));
   await killLvmOf("labidle");
   await lab.processes.at(-1)?.exited;
-  await group.create({ ...one, name: "b" });
+  await group.create(() => ({ ...one, name: "b" }));
   expect([...(await group.read()).logicalVolumes.keys()].toSorted()).toEqual(["a", "b"]);
 });
 
@@ -151,7 +155,7 @@ test("a full metadata area", async () => {
   let made = 0;
   const fill = async (): Promise<void> => {
     for (;;) {
-      await group.create({ ...one, name: `v${made}`, tags });
+      await group.create(() => ({ ...one, name: `v${made}`, tags }));
       made += 1;
     }
   };
