@@ -21,11 +21,24 @@ test("the environment stands in for the flags that a Pod sets there", () => {
     CSI_ENDPOINT: "unix:///run/csi.sock",
     NODE_NAME: "n1",
   });
-  expect(config).toMatchObject({ socketPath: "/run/csi.sock", nodeName: "n1", volumeGroups: ["a", "b"], reserve: { percent: 5 } });
+  expect(config).toMatchObject({
+    socketPath: "/run/csi.sock",
+    nodeName: "n1",
+    volumeGroups: ["a", "b"],
+    reserve: { percent: 5 },
+  });
 });
 
 test("one message names every problem", () => {
-  const args = ["--volume-group", "-bad", "--reserve=half", "--colour=red", "--log-level=loud", "--kubelet-directory=var", "x"];
+  const args = [
+    "--volume-group",
+    "-bad",
+    "--reserve=half",
+    "--colour=red",
+    "--log-level=loud",
+    "--kubelet-directory=var",
+    "x",
+  ];
   const problems = thrown(() => parseNodeConfig(args, {})).message.split("\n");
   expect(problems).toEqual([
     expect.stringContaining("--colour"),

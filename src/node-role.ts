@@ -15,7 +15,7 @@ import { isReady } from "./volume/ready.ts";
  */
 export async function runNode(config: NodeConfig, version: string): Promise<void> {
   const log = createLog(config.logLevel);
-  const { host, close } = await createHost({ kubeletDirectory: config.kubeletDirectory });
+  const { host, close } = await createHost({ kubeletDirectory: config.kubeletDirectory, log });
   const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
   const operations = new Operations();
   const context: Context = {

@@ -6,7 +6,12 @@ const mount = { fsType: "ext4", mountFlags: ["noatime"], volumeMountGroup: "" };
 const writer: VolumeCapability__Output = { accessType: "mount", mount, accessMode: { mode: "SINGLE_NODE_WRITER" } };
 
 test("a mount capability keeps what it asks for", () => {
-  expect(parseCapability(writer)).toEqual({ kind: "mount", mode: "shared", filesystem: "ext4", mountFlags: ["noatime"] });
+  expect(parseCapability(writer)).toEqual({
+    kind: "mount",
+    mode: "shared",
+    filesystem: "ext4",
+    mountFlags: ["noatime"],
+  });
 });
 
 test.each([
@@ -15,7 +20,10 @@ test.each([
   ["SINGLE_NODE_SINGLE_WRITER", "single"],
   ["SINGLE_NODE_READER_ONLY", "readOnly"],
 ] as const)("%s is the mode %s", (mode, expected) => {
-  expect(parseCapability({ accessType: "block", block: {}, accessMode: { mode } })).toEqual({ kind: "block", mode: expected });
+  expect(parseCapability({ accessType: "block", block: {}, accessMode: { mode } })).toEqual({
+    kind: "block",
+    mode: expected,
+  });
 });
 
 test.each<[VolumeCapability__Output | null, string]>([

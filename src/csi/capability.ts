@@ -31,7 +31,9 @@ export function parseCapability(
   if (!capability.mount) throw invalid(`${field} asks for neither mount nor block`);
   const { fsType, mountFlags, volumeMountGroup } = capability.mount;
   if (volumeMountGroup !== "") {
-    throw invalid(`${field}.mount.volume_mount_group is not supported; ext4, xfs and btrfs have no mount option for it`);
+    throw invalid(
+      `${field}.mount.volume_mount_group is not supported; ext4, xfs and btrfs have no mount option for it`,
+    );
   }
   if (Buffer.byteLength(fsType) > 128) throw invalid(`${field}.mount.fs_type is longer than 128 bytes`);
   if (Buffer.byteLength(mountFlags.join("")) > mountFlagBytes) {
@@ -45,5 +47,7 @@ function parseMode({ accessMode }: VolumeCapability__Output, field: string): Acc
   const mode = Object.hasOwn(modes, accessMode.mode) ? modes[accessMode.mode] : undefined;
   if (mode !== undefined) return mode;
   const known = Object.keys(modes).join(", ");
-  throw invalid(`${field}.access_mode ${quote(String(accessMode.mode))} is not supported by a local volume; one of ${known}`);
+  throw invalid(
+    `${field}.access_mode ${quote(String(accessMode.mode))} is not supported by a local volume; one of ${known}`,
+  );
 }

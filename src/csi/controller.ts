@@ -119,7 +119,9 @@ async function capacity(context: Context, request: GetCapacityRequest__Output) {
   const accesses = request.volumeCapabilities.length === 0 ? [] : parseCapabilities(request.volumeCapabilities);
   const filesystem = newFilesystem(accesses, parameters.filesystem);
   const here = isHere(request.accessibleTopology, context.topologyValue);
-  const { available, minimum } = here ? await capacityFor(context, parameters, filesystem) : { available: 0, minimum: 0 };
+  const { available, minimum } = here
+    ? await capacityFor(context, parameters, filesystem)
+    : { available: 0, minimum: 0 };
   return {
     availableCapacity: available,
     // The scheduler compares with this one alone where it is set (kubernetes, hasEnoughCapacity).

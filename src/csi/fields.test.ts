@@ -8,7 +8,9 @@ test.each(["", "a".repeat(129), "é".repeat(65), "a\nb", "a\u0000", "a\u007f", "
   "the text %j is refused with its field's name, and shown as plain ASCII",
   (text) => {
     expect(() => requiredText("name", text)).toThrow(refused);
-    expect(() => requiredText("name", text)).not.toThrow(expect.objectContaining({ message: expect.stringMatching(/[^ -~]/) }));
+    expect(() => requiredText("name", text)).not.toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/[^ -~]/) }),
+    );
   },
 );
 

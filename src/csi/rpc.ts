@@ -15,16 +15,19 @@ export type Handler<Request, Response> = (request: Request, call: Call) => Promi
 
 /** The plain functions that serve a service whose generated handlers are `H`. */
 export type Service<H> = {
-  [Method in keyof H as string extends Method ? never : number extends Method ? never : Method]?: H[Method] extends handleUnaryCall<
-    infer Request,
-    infer Response
-  >
-    ? Handler<Request, Response>
-    : never;
+  [
+    Method in keyof H as string extends Method ? never : number extends Method ? never : Method
+  ]?: H[Method] extends handleUnaryCall<infer Request, infer Response> ? Handler<Request, Response> : never;
 };
 
 /** Calls that callers make all the time; they are not worth a line each. */
-const quiet = new Set(["Probe", "NodeGetCapabilities", "NodeGetVolumeStats", "GetCapacity", "ControllerGetCapabilities"]);
+const quiet = new Set([
+  "Probe",
+  "NodeGetCapabilities",
+  "NodeGetVolumeStats",
+  "GetCapacity",
+  "ControllerGetCapabilities",
+]);
 
 /** An answer for a call whose disk does not answer is sent this long before the deadline, after all that wait longer. */
 const answerAheadMs = 500;
@@ -84,7 +87,10 @@ function logCall(log: Log, { name, call, ms, failure, error }: CallEnd): void {
   }
   const code = status[failure.code];
   const stack = failure.code === status.INTERNAL && error instanceof Error ? { stack: error.stack } : {};
-  log[failure.code === status.INTERNAL ? "error" : "warn"]({ ...fields, code, message: failure.details, ...stack }, "failed");
+  log[failure.code === status.INTERNAL ? "error" : "warn"](
+    { ...fields, code, message: failure.details, ...stack },
+    "failed",
+  );
 }
 
 /** The fields of a request that may be logged, by name: everything else, secrets above all, stays out. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { SystemError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -21,7 +22,7 @@ export interface OpenHost {
    * Waits for the calls at work, refuses those that wait and ends the worker threads. Programs and `lvm` are not
    * touched. A call that hangs with its disk keeps this from ending, and the process too: nothing can interrupt it.
    */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const SILENT: Pick<Log, "warn"> = { warn: () => {} };
@@ -36,6 +37,7 @@ export async function createHost({ kubeletDirectory, log = SILENT }: HostOptions
       mounts: createMounts(pool.runJob, directory),
       programs: createPrograms(),
       lvm: createLvmLauncher(log),
+      hasDeviceMapper: () => existsSync("/dev/mapper/control"),
       missingPrograms,
     },
     close: () => pool.close(),

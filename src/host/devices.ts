@@ -39,19 +39,21 @@ export function createDevices(runJob: RunJob): Devices {
 function createMappingFinder(): (name: string) => BlockDevice | undefined {
   const lastSeen = new Map<string, string>();
   return (name) => {
-    const expected = lastSeen.get(name);
-    const atOnce = expected === undefined ? undefined : describe(expected);
-    if (atOnce?.mapping?.name === name) return atOnce;
+    const atOnce = describeNamed(lastSeen.get(name), name);
+    if (atOnce !== undefined) return atOnce;
     lastSeen.clear();
     for (const kernelName of kernelNames()) {
       const found = readAttribute(`${DEVICES}/${kernelName}/dm/name`);
       if (found !== undefined) lastSeen.set(found, kernelName);
     }
-    const now = lastSeen.get(name);
-    const device = now === undefined ? undefined : describe(now);
-    // Between the two looks the device can have been replaced.
-    return device?.mapping?.name === name ? device : undefined;
+    return describeNamed(lastSeen.get(name), name);
   };
+}
+
+/** Undefined when there is no such device, or it has another name by now. */
+function describeNamed(kernelName: string | undefined, name: string): BlockDevice | undefined {
+  const device = kernelName === undefined ? undefined : describe(kernelName);
+  return device?.mapping?.name === name ? device : undefined;
 }
 
 function findNumber(number: string): BlockDevice | undefined {

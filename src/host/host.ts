@@ -10,6 +10,8 @@ export interface Host {
   readonly mounts: Mounts;
   readonly programs: Programs;
   readonly lvm: LvmLauncher;
+  /** Whether the kernel's device-mapper can be reached. */
+  hasDeviceMapper(): boolean;
   /** Those of the programs that are not on the PATH. */
   missingPrograms(files: readonly string[]): readonly string[];
 }

@@ -36,7 +36,8 @@ export function newFilesystem(
   const mounts = accesses.filter((access) => access.kind === "mount");
   const names = new Set(mounts.map((access) => access.filesystem || classFilesystem || defaultFilesystem));
   const [name = classFilesystem ?? defaultFilesystem, ...others] = names;
-  if (others.length > 0) throw invalid(`volume_capabilities ask for several filesystems: ${[...names].map(quote).join(", ")}`);
+  if (others.length > 0)
+    throw invalid(`volume_capabilities ask for several filesystems: ${[...names].map(quote).join(", ")}`);
   if (!isFilesystemName(name)) {
     throw invalid(`volume_capability.mount.fs_type ${quote(name)} is unknown; one of ${filesystemNames.join(", ")}`);
   }
@@ -60,7 +61,8 @@ export function assertUsable(volume: Volume, access: Access): void {
 /** How a volume's kind differs from what a capability asks for; undefined if it does not. */
 export function accessDifference({ record }: Volume, access: Access): string | undefined {
   const is = record.filesystem ?? "raw block";
-  if (access.kind === "block") return record.filesystem === undefined ? undefined : `was made for ${is}, not for raw block`;
+  if (access.kind === "block")
+    return record.filesystem === undefined ? undefined : `was made for ${is}, not for raw block`;
   const wants = access.filesystem || record.filesystem || "a filesystem";
   return wants === record.filesystem ? undefined : `was made for ${is}, not for ${quote(wants)}`;
 }

@@ -1,13 +1,14 @@
 import { LvmError } from "../errors.ts";
-import type { VolumeGroupState } from "../lvm/model.ts";
+import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { formatVolumeId, scratchName } from "./id.ts";
+import { formatVolumeId } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Operation } from "./operations.ts";
 import { decodeRecord } from "./record.ts";
 import { remove } from "./remove.ts";
+import { scratchOf } from "./scratch.ts";
 
 const retryEveryMs = 5_000;
 const lookEveryMs = 60_000;
@@ -88,11 +89,18 @@ export class Caretaker {
   /** One copy a weekday, so that a few are kept; never of a moment between two states of a volume. */
   async #backUp(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
     const directory = this.#backupDirectory;
-    if (directory === undefined || !this.#context.operations.idle) return;
+    const settled = [...state.logicalVolumes.values()].every(isSettled);
+    if (directory === undefined || !settled || !this.#context.operations.idle) return;
     if (this.#backedUp.get(state.uuid) === state.sequenceNumber) return;
     await group.backup(`${directory}/${state.name}.${weekdays[new Date().getUTCDay()]}`);
     this.#backedUp.set(state.uuid, state.sequenceNumber);
   }
+}
+
+/** Whether a logical volume is not the driver's, or is between no two states. */
+function isSettled(volume: LogicalVolume): boolean {
+  const state = decodeRecord(volume)?.state;
+  return state === undefined || state === "ready" || state === "formatted";
 }
 
 function volumesOf(context: Context, group: VolumeGroup, state: VolumeGroupState): readonly Volume[] {
@@ -106,14 +114,14 @@ function volumesOf(context: Context, group: VolumeGroup, state: VolumeGroupState
 function recovery(context: Context, volume: Volume): Operation<unknown> | undefined {
   const { id, group, record, state } = volume;
   const common = { key: id.logicalVolume, deadline: undefined };
-  const scratch = scratchName(id.logicalVolume);
+  const scratch = scratchOf(state, id.logicalVolume)?.logicalVolume.name;
   if (record.state === "creating") {
     return { ...common, request: "create recovery", work: (work) => initialize(context, volume, work) };
   }
   if (record.state === "removing") {
     return { ...common, request: "delete recovery", work: (work) => remove(context, group, id, work) };
   }
-  if (state.logicalVolumes.has(scratch)) {
+  if (scratch !== undefined) {
     return { ...common, request: "expand recovery", work: () => group.remove(scratch) };
   }
   return undefined;

@@ -2,7 +2,7 @@ import { LvmError, VolumeError, quote } from "../errors.ts";
 import { minimumBytes } from "../filesystem/names.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
-import type { VolumeGroup } from "../lvm/volume-group.ts";
+import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, presentGroups, volumeIn } from "./context.ts";
 import { logicalVolumeName } from "./id.ts";
 import { initialize } from "./initialize.ts";
@@ -67,7 +67,10 @@ async function findExisting(context: Context, request: CreateRequest, name: stri
     const difference =
       volume === undefined ? "was not made by this driver" : differenceFrom(volume, newRecord(request), request);
     if (difference !== undefined) {
-      throw new VolumeError("alreadyExists", `volume ${quote(request.name)} exists (${state.name}/${name}), but ${difference}`);
+      throw new VolumeError(
+        "alreadyExists",
+        `volume ${quote(request.name)} exists (${state.name}/${name}), but ${difference}`,
+      );
     }
     if (volume?.record.state === "removing") {
       throw new VolumeError("aborted", `volume ${quote(request.name)} is being removed; try again when it is gone`);
@@ -79,9 +82,23 @@ async function findExisting(context: Context, request: CreateRequest, name: stri
 
 /** Makes the logical volume, marked `creating` in the same commit. */
 async function allocate(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
-  const { layout } = request.parameters;
   const group = chooseGroup(context, request.parameters);
-  const state = await readForCreation(group);
+  await group.create((state) => planVolume(context, request, record, state)).catch(asNoRoom);
+  const logicalVolume = logicalVolumeName(request.name);
+  const id = { topologyValue: context.topologyValue, volumeGroup: group.name, logicalVolume };
+  const volume = volumeIn(await group.read(), group, id);
+  if (volume !== undefined) return volume;
+  throw new VolumeError("unavailable", `${group.name}/${logicalVolume} vanished as it was made; try again`);
+}
+
+/** Decides on the volume when it is its turn, so that no two volumes are promised the same room. */
+function planVolume(
+  context: Context,
+  request: CreateRequest,
+  record: VolumeRecord,
+  state: VolumeGroupState,
+): NewVolume {
+  const { layout } = request.parameters;
   checkStripes(layout, state);
   const minimum = record.filesystem === undefined ? 0 : minimumBytes(record.filesystem);
   const extents = extentsFor(request.range, minimum, state, layout);
@@ -91,18 +108,14 @@ async function allocate(context: Context, request: CreateRequest, record: Volume
     throw new VolumeError("resourceExhausted", `${extents * state.extentBytes} bytes are asked for, but ${why}`);
   }
   const name = logicalVolumeName(request.name);
-  await group.create({
+  return {
     name,
     extents,
     stripes: layout.stripes,
     ...(layout.stripeBytes === undefined ? {} : { stripeBytes: layout.stripeBytes }),
     tags: encodeRecord(record, name),
     ...(room.physicalVolumes === undefined ? {} : { physicalVolumes: room.physicalVolumes }),
-  });
-  const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
-  const volume = volumeIn(await group.read(), group, id);
-  if (volume === undefined) throw new VolumeError("unavailable", `${state.name}/${name} vanished as it was made; try again`);
-  return volume;
+  };
 }
 
 function chooseGroup(context: Context, parameters: Parameters): VolumeGroup {
@@ -110,19 +123,19 @@ function chooseGroup(context: Context, parameters: Parameters): VolumeGroup {
   const group = name === undefined ? undefined : context.groups.get(name);
   if (group === undefined) {
     const allowed = [...context.groups.keys()].join(", ");
-    throw new VolumeError("invalidArgument", `parameter "volumeGroup" is ${quote(name ?? "")}; this node allows ${allowed}`);
+    throw new VolumeError(
+      "invalidArgument",
+      `parameter "volumeGroup" is ${quote(name ?? "")}; this node allows ${allowed}`,
+    );
   }
   return group;
 }
 
-/** A missing group has no room: the scheduler then tries another node. */
-async function readForCreation(group: VolumeGroup): Promise<VolumeGroupState> {
-  try {
-    return await group.read();
-  } catch (error) {
-    if (!(error instanceof LvmError) || error.kind !== "groupMissing") throw error;
-    throw new VolumeError("resourceExhausted", error.message, { cause: error });
-  }
+/** A group that is missing, or has lost a disk, has no room: the scheduler then tries another node. */
+function asNoRoom(error: unknown): never {
+  if (!(error instanceof LvmError) || (error.kind !== "groupMissing" && error.kind !== "physicalVolumeMissing"))
+    throw error;
+  throw new VolumeError("resourceExhausted", error.message, { cause: error });
 }
 
 function checkStripes(layout: Layout, state: VolumeGroupState): void {

@@ -8,11 +8,7 @@ import type { Context } from "./context.ts";
  * The logical volume's device, made active if it is not and resumed if an interrupted command left it suspended.
  * @throws VolumeError unavailable when the device does not come up; LvmError
  */
-export async function activeDevice(
-  context: Context,
-  group: VolumeGroup,
-  volume: LogicalVolume,
-): Promise<BlockDevice> {
+export async function activeDevice(context: Context, group: VolumeGroup, volume: LogicalVolume): Promise<BlockDevice> {
   let device = await findDevice(context, volume);
   if (device === undefined) {
     context.log.info({ volume: volume.name }, "activating");
@@ -26,7 +22,10 @@ export async function activeDevice(
   }
   if (device === undefined || device.mapping?.suspended === true) {
     const state = device === undefined ? "missing" : "suspended";
-    throw new VolumeError("unavailable", `the device of ${volume.name} stays ${state}; see dmsetup info and the kernel log`);
+    throw new VolumeError(
+      "unavailable",
+      `the device of ${volume.name} stays ${state}; see dmsetup info and the kernel log`,
+    );
   }
   return device;
 }

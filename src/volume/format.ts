@@ -47,7 +47,10 @@ export async function inspect(context: Context, device: BlockDevice): Promise<Co
 
 /** What the device carries, while nobody else has it in use: an earlier run's mkfs may still be at work. */
 async function inspectExclusively(context: Context, device: BlockDevice): Promise<Contents> {
-  const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's mkfs or a mount; try again`);
+  const busy = new VolumeError(
+    "aborted",
+    `/dev/${device.name} is in use, by an earlier run's mkfs or a mount; try again`,
+  );
   return withExclusive(context, device, busy, (exclusive) =>
     probe(device.sizeBytes, (ranges) => exclusive.read(ranges)),
   );
@@ -85,7 +88,10 @@ async function checkFormatted(
   }
   if (!contents.needsCheck) return contents;
   work.progress.text = `checking the ${filesystem} filesystem`;
-  const busy = new VolumeError("aborted", `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`);
+  const busy = new VolumeError(
+    "aborted",
+    `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`,
+  );
   await withExclusive(context, device, busy, async () => undefined);
   await check(context.host.programs, filesystem, devicePath(device));
   return contents;

@@ -85,5 +85,8 @@ async function writableMount(context: Context, device: BlockDevice): Promise<str
   const mounts = (await mountsOfDevice(context, device)).filter((mount) => !isNodeMount(mount));
   const writable = mounts.find((mount) => mount.root === "/" && !mount.options.includes("ro"));
   if (writable !== undefined) return writable.target;
-  throw new VolumeError("failedPrecondition", "the filesystem is mounted read-only; it grows when it is staged writable");
+  throw new VolumeError(
+    "failedPrecondition",
+    "the filesystem is mounted read-only; it grows when it is staged writable",
+  );
 }

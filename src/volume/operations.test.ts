@@ -47,7 +47,9 @@ test("another request for the volume is aborted with the progress, for another v
 test("a caller is answered before its deadline while the work goes on for the next", async () => {
   const operations = new Operations();
   const one = held();
-  await expect(operations.run({ ...one.operation, deadline: Date.now() + 1050 })).rejects.toMatchObject({ kind: "aborted" });
+  await expect(operations.run({ ...one.operation, deadline: Date.now() + 1050 })).rejects.toMatchObject({
+    kind: "aborted",
+  });
   const again = operations.run(one.operation);
   one.resolve("made");
   expect(await again).toBe("made");
@@ -56,9 +58,17 @@ test("a caller is answered before its deadline while the work goes on for the ne
 
 test("an interrupting request makes the other stop, and runs after it", async () => {
   const operations = new Operations();
-  const one = held({ work: (work) => new Promise((_, reject) => work.signal.addEventListener("abort", () => reject(new Error("stopped")))) });
+  const one = held({
+    work: (work) =>
+      new Promise((_, reject) => work.signal.addEventListener("abort", () => reject(new Error("stopped")))),
+  });
   const created = operations.run(one.operation);
-  const removed = operations.run({ ...one.operation, request: "delete", interrupts: "create", work: async () => "removed" });
+  const removed = operations.run({
+    ...one.operation,
+    request: "delete",
+    interrupts: "create",
+    work: async () => "removed",
+  });
   await expect(created).rejects.toThrow("stopped");
   expect(await removed).toBe("removed");
 });

@@ -55,7 +55,8 @@ export function parseParameters(parameters: Readonly<Record<string, string>>): P
 /** The mkfs arguments of a volume. @throws VolumeError invalidArgument, also where raw block is given options. */
 export function mkfsArguments(parameters: Parameters, filesystem: FilesystemName | undefined): readonly string[] {
   if (parameters.mkfsOptions === undefined) return [];
-  if (filesystem === undefined) throw invalid("mkfsOptions", "is given for a raw block volume, which has no filesystem");
+  if (filesystem === undefined)
+    throw invalid("mkfsOptions", "is given for a raw block volume, which has no filesystem");
   return parseMkfsOptions(filesystem, parameters.mkfsOptions);
 }
 
@@ -68,7 +69,10 @@ function parseLayout(parameters: Readonly<Record<string, string>>): Layout {
     return { stripes: 1, stripeBytes: undefined };
   }
   if (layout !== "striped") throw invalid("layout", `is ${quote(layout)}; it may be linear or striped`);
-  return { stripes: parseStripes(parameters["stripes"] ?? "2"), stripeBytes: parseStripeSize(parameters["stripeSize"]) };
+  return {
+    stripes: parseStripes(parameters["stripes"] ?? "2"),
+    stripeBytes: parseStripeSize(parameters["stripeSize"]),
+  };
 }
 
 function parseStripes(text: string): number {

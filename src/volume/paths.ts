@@ -9,7 +9,8 @@ import type { Context } from "./context.ts";
  */
 export function checkPath(context: Context, field: string, path: string): void {
   const { given, resolved } = context.host.mounts.kubeletDirectory;
-  const problem = problemOf(path) ?? (isBelow(path, given) || isBelow(path, resolved) ? undefined : `is not below ${given}`);
+  const problem =
+    problemOf(path) ?? (isBelow(path, given) || isBelow(path, resolved) ? undefined : `is not below ${given}`);
   if (problem !== undefined) throw new VolumeError("invalidArgument", `${field} ${quote(path)} ${problem}`);
 }
 

@@ -80,7 +80,10 @@ async function keepPublished(
 ): Promise<void> {
   if (!own.some((entry) => entry.id === published.id)) {
     const what = `${published.type} from ${published.source}`;
-    throw new VolumeError("failedPrecondition", `${target} is the mount of something else (${what}); unmount that first`);
+    throw new VolumeError(
+      "failedPrecondition",
+      `${target} is the mount of something else (${what}); unmount that first`,
+    );
   }
   const isReadOnly = published.options.includes("ro");
   if (isReadOnly === flags.includes("ro")) return;

@@ -22,6 +22,9 @@ export async function isReady(context: Context): Promise<boolean> {
 /** @throws VolumeError failedPrecondition, which is Probe's word for what an operator must mend */
 function assertPrograms(context: Context): void {
   const missing = context.host.missingPrograms(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
+  if (!context.host.hasDeviceMapper()) {
+    throw new VolumeError("failedPrecondition", "this kernel has no device-mapper: /dev/mapper/control is missing");
+  }
   if (missing.length > 0) {
     throw new VolumeError("failedPrecondition", `not installed on this node: ${missing.join(", ")}`);
   }

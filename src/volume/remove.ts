@@ -1,12 +1,13 @@
-import { VolumeError, quote } from "../errors.ts";
-import type { BlockDevice } from "../host/host.ts";
+import { SystemError, VolumeError, quote } from "../errors.ts";
+import type { BlockDevice, ByteRange, WritableDevice } from "../host/host.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
 import { activeDevice, findDevice, withExclusive } from "./device.ts";
-import { type VolumeId, parseVolumeId, scratchName } from "./id.ts";
+import { type VolumeId, parseVolumeId } from "./id.ts";
 import { mountsOfDevice } from "./mounted.ts";
 import type { Work } from "./operations.ts";
 import { decodeRecord } from "./record.ts";
+import { scratchOf } from "./scratch.ts";
 import { type Sweep, sweepDevice, zeroing } from "./sweep.ts";
 import type { Wipe } from "./wipe-kind.ts";
 
@@ -32,7 +33,8 @@ export async function removeVolume(context: Context, idText: string, deadline: n
 export async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
   const volume = await findRemovable(group, id);
   if (volume === undefined) return;
-  if (volume.state.logicalVolumes.has(scratchName(id.logicalVolume))) await group.remove(scratchName(id.logicalVolume));
+  const scratch = scratchOf(volume.state, id.logicalVolume);
+  if (scratch !== undefined) await group.remove(scratch.logicalVolume.name);
   const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
   if (isActive || sweepFor(volume) !== undefined) {
     const device = await activeDevice(context, group, volume.logicalVolume);
@@ -46,7 +48,10 @@ export async function remove(context: Context, group: VolumeGroup, id: VolumeId,
 function removableFrom(context: Context, id: VolumeId, idText: string): VolumeGroup {
   const group = context.groups.get(id.volumeGroup);
   if (id.topologyValue !== context.topologyValue) {
-    throw new VolumeError("failedPrecondition", `volume ${quote(idText)} is on another node; this is ${context.topologyValue}`);
+    throw new VolumeError(
+      "failedPrecondition",
+      `volume ${quote(idText)} is on another node; this is ${context.topologyValue}`,
+    );
   }
   if (group === undefined) {
     const reason = `volume group ${id.volumeGroup} is not one that this driver may use; see --volume-group`;
@@ -73,7 +78,10 @@ async function findRemovable(group: VolumeGroup, id: VolumeId): Promise<Volume |
 async function assertUnmounted(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {
   const [mount] = await mountsOfDevice(context, device);
   if (mount === undefined) return;
-  throw new VolumeError("failedPrecondition", `${id.volumeGroup}/${id.logicalVolume} is in use: mounted at ${mount.target}`);
+  throw new VolumeError(
+    "failedPrecondition",
+    `${id.volumeGroup}/${id.logicalVolume} is in use: mounted at ${mount.target}`,
+  );
 }
 
 /** Proves that nobody has the device open, and wipes it where that was asked for and it can hold data. */
@@ -84,7 +92,8 @@ async function wipe(context: Context, volume: Volume, device: BlockDevice, work:
   await withExclusive(context, device, busy, async (exclusive) => {
     const sweep = sweepFor(volume);
     if (sweep === undefined) return;
-    let current = record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
+    let current =
+      record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
     const journey = {
       sizeBytes: logicalVolume.sizeBytes,
       doneBytes: current.record.doneBytes,
@@ -108,7 +117,7 @@ function sweepOf(wipe: Wipe): Sweep | undefined {
     case "zero":
       return zeroing;
     case "discard":
-      return { ...zeroing, verb: "discarding", step: (device, range) => device.discard(range) };
+      return { ...zeroing, verb: "discarding", step: discardOrZero };
     case "shred":
       return {
         verb: "shredding",
@@ -117,4 +126,12 @@ function sweepOf(wipe: Wipe): Sweep | undefined {
         step: (device, range) => device.scramble(range),
       };
   }
+}
+
+/** A disk that cannot discard gets zeroes, which destroy no less. */
+async function discardOrZero(device: WritableDevice, range: ByteRange): Promise<void> {
+  await device.discard(range).catch((error: unknown) => {
+    if (error instanceof SystemError && error.code === "EOPNOTSUPP") return device.zero(range);
+    throw error;
+  });
 }

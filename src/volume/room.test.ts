@@ -25,16 +25,18 @@ function group(...physicalVolumes: readonly PhysicalVolume[]): VolumeGroupState 
 }
 
 test("a linear volume can have all free extents of usable physical volumes, less the reserve", () => {
-  const state = group(
-    physicalVolume("a", 10),
-    physicalVolume("b", 5),
-    physicalVolume("c", 50, { allocatable: false }),
-    physicalVolume("d", 50, { device: undefined }),
-  );
+  const state = group(physicalVolume("a", 10), physicalVolume("b", 5), physicalVolume("c", 50, { allocatable: false }));
   expect(roomFor(state, linear, nothing)).toEqual({ extents: 15, bytes: 60 * MiB, physicalVolumes: undefined });
   expect(roomFor(state, linear, { bytes: 5 * MiB }).extents).toBe(13);
-  expect(roomFor(state, linear, { percent: 1 }).extents).toBe(11);
+  expect(roomFor(state, linear, { percent: 1 }).extents).toBe(12);
   expect(roomFor(state, linear, { percent: 50 }).extents).toBe(0);
+});
+
+test("a group that lacks a physical volume has no room, and the message says so", () => {
+  const state = group(physicalVolume("a", 10), physicalVolume("b", 5, { device: undefined }));
+  const room = roomFor(state, linear, nothing);
+  expect(room.extents).toBe(0);
+  expect(describeRoom(state, room, nothing)).toMatch(/lacks 1 of its physical volumes/);
 });
 
 test("a striped volume is bound by the narrowest of the physical volumes with most room", () => {

@@ -25,17 +25,18 @@ const metadataReserveBytes = 8 * 1024;
 
 /**
  * How large one new volume of this layout can be: free extents of its physical volumes, less the reserve; nothing when
- * the metadata area is nearly full. A striped volume goes to the physical volumes with most room, named to LVM, so that
+ * the metadata area is nearly full, or a physical volume is missing: the group is then not changed. A striped volume goes to the physical volumes with most room, named to LVM, so that
  * the figure holds whatever the allocator would have liked.
  */
 export function roomFor(state: VolumeGroupState, layout: Layout, reserve: Reserve): Room {
-  const usable = state.physicalVolumes.filter((volume) => volume.device !== undefined && volume.allocatable);
+  const usable = state.physicalVolumes.filter((volume) => volume.allocatable);
   const widest = usable.toSorted((a, b) => b.freeExtents - a.freeExtents).slice(0, layout.stripes);
   const striped = layout.stripes > 1;
   const narrowest = widest.length === layout.stripes ? (widest.at(-1)?.freeExtents ?? 0) : 0;
   const free = striped ? narrowest * layout.stripes : sumOf(usable, (volume) => volume.freeExtents);
   const unreserved = sumOf(usable, (volume) => volume.freeExtents) - reservedExtents(state, reserve);
-  const extents = metadataFull(state) ? 0 : wholeStripes(Math.max(0, Math.min(free, unreserved)), layout);
+  const extents =
+    metadataFull(state) || missingCount(state) > 0 ? 0 : wholeStripes(Math.max(0, Math.min(free, unreserved)), layout);
   return {
     extents,
     bytes: extents * state.extentBytes,
@@ -45,6 +46,10 @@ export function roomFor(state: VolumeGroupState, layout: Layout, reserve: Reserv
 
 /** Why there is no more room, with figures, for an error's message. */
 export function describeRoom(state: VolumeGroupState, room: Room, reserve: Reserve): string {
+  if (missingCount(state) > 0) {
+    const advice = "bring its disk back, or see vgreduce(8) --removemissing";
+    return `volume group ${state.name} lacks ${missingCount(state)} of its physical volumes; ${advice}`;
+  }
   if (metadataFull(state)) {
     const { usedBytes, capacityBytes } = state.metadata;
     return (
@@ -82,6 +87,10 @@ export function extentsFor(range: SizeRange, minimumBytes: number, state: Volume
 function reservedExtents(state: VolumeGroupState, reserve: Reserve): number {
   const total = sumOf(state.physicalVolumes, (volume) => volume.extentCount);
   return Math.ceil("percent" in reserve ? (total * reserve.percent) / 100 : reserve.bytes / state.extentBytes);
+}
+
+function missingCount(state: VolumeGroupState): number {
+  return state.physicalVolumes.filter((volume) => volume.device === undefined).length;
 }
 
 function metadataFull(state: VolumeGroupState): boolean {

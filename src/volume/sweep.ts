@@ -38,7 +38,7 @@ const recordEveryMs = 60_000;
 export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
   const total = journey.sizeBytes * sweep.passes;
   let recordedAt = Date.now();
-  for (let done = journey.doneBytes; done < total; ) {
+  for (let done = journey.doneBytes; done < total;) {
     work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
     if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
     const offset = done % journey.sizeBytes;
