@@ -5,18 +5,23 @@ import { findLabel, labelRange } from "./label.ts";
 import { type LabelledDevice, readHeaders } from "./metadata.ts";
 
 /** How long a device may take to show its label before it is passed over. */
-const patienceMilliseconds = 5000;
+const patienceMilliseconds = 10_000;
 
 /** Looks for LVM's label on devices of which some may be anybody's, and some may never answer. */
 export class LabelScan {
   readonly #devices: Devices;
   readonly #patience: number;
-  /** Numbers of devices that still owe an answer. */
-  readonly #stuck = new Set<string>();
+  /** Names of devices that still owe an answer, by number. */
+  readonly #stuck = new Map<string, string>();
 
   constructor(devices: Devices, patience = patienceMilliseconds) {
     this.#devices = devices;
     this.#patience = patience;
+  }
+
+  /** Names of the devices that were asked and have not answered yet. */
+  silent(): readonly string[] {
+    return [...this.#stuck.values()];
   }
 
   /** Those of the devices that have a label. One that cannot be read, or hangs, is left out. */
@@ -27,7 +32,7 @@ export class LabelScan {
 
   async #look(device: BlockDevice): Promise<LabelledDevice | undefined> {
     if (this.#stuck.has(device.number)) return undefined;
-    this.#stuck.add(device.number);
+    this.#stuck.set(device.number, device.name);
     const look = readLabelled(this.#devices, device).finally(() => this.#stuck.delete(device.number));
     const late = new AbortController();
     const given = pause(this.#patience, undefined, { signal: late.signal, ref: false }).catch(() => undefined);

@@ -14,7 +14,7 @@ export interface MetadataAreaHeader {
 }
 
 /** Bytes of the header; the ring of texts fills the rest of the area. */
-export const headerBytes = 512;
+const headerBytes = 512;
 
 /** Where on the device the header of a metadata area is. */
 export function headerRange(area: ByteRange): ByteRange {

@@ -106,6 +106,9 @@ test("a disk that hangs is passed over, and not asked again while it does", asyn
   const hang = Promise.withResolvers<void>();
   disks.beforeRead = (name) => (name === "sda" ? hang.promise : undefined);
   const scan = new LabelScan(disks.devices, 20);
+  const reading = new VolumeGroupReader("other", disks.devices, new LabelScan(disks.devices, 20)).read();
+  await expect(reading).rejects.toMatchObject({ kind: "groupUnreadable" });
+  disks.reads.length = 0;
   const candidates = [fakeDevice("sda"), fakeDevice("sdb")];
   expect((await scan.find(candidates)).map((one) => one.device.name)).toEqual(["sdb"]);
   expect((await scan.find(candidates)).map((one) => one.device.name)).toEqual(["sdb"]);

@@ -32,10 +32,10 @@ export class VolumeGroupReader {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #searchedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, devices: Devices) {
+  constructor(name: string, devices: Devices, scan = new LabelScan(devices)) {
     this.#name = name;
     this.#devices = devices;
-    this.#scan = new LabelScan(devices);
+    this.#scan = scan;
   }
 
   /**
@@ -98,8 +98,17 @@ export class VolumeGroupReader {
     return this.#known;
   }
 
+  /** Where a device does not answer, nobody knows that the group is missing. */
   async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
-    return findGroup(this.#devices, this.#name, await this.#scan.find(candidates));
+    const labelled = await this.#scan.find(candidates);
+    try {
+      return await findGroup(this.#devices, this.#name, labelled);
+    } catch (error) {
+      const silent = this.#scan.silent();
+      if (silent.length === 0 || !(error instanceof LvmError) || error.kind !== "groupMissing") throw error;
+      const problem = `volume group ${this.#name} is on no device that answers; ${silent.join(", ")} does not`;
+      throw new LvmError("groupUnreadable", problem, { cause: error });
+    }
   }
 }
 
