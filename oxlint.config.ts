@@ -26,7 +26,7 @@ const layerOverrides = layers.map(({ directory, banned, packages }) => ({
 
 const importableByAll = [
   {
-    group: ["./*", "../*"],
+    group: ["./**", "../**"],
     allowTypeImports: true,
     message: "importable by all, so it imports nothing of ours but types",
   },
