@@ -38,7 +38,7 @@ export class SystemError extends Error {
 
 /** What LVM said, or failed to say, about a command. `src/lvm/failure.ts` is the only reader of LVM's messages. */
 export type LvmFailure =
-  /** No device carries the volume group now. */
+  /** No device carries the volume group now, or LVM on this machine may not use it. */
   | "groupMissing"
   /** Two volume groups, or two copies of one physical volume, carry the same name or uuid. */
   | "groupAmbiguous"

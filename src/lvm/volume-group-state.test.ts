@@ -94,3 +94,15 @@ test("free ranges and used ones fill the physical volume", () => {
     }),
   );
 });
+
+test.each([
+  ['status = ["RESIZEABLE", "READ", "WRITE", "EXPORTED"]', /is exported/],
+  ['status = ["RESIZEABLE", "READ", "WRITE"]\nsystem_id = "other"', /belongs to the system "other"/],
+  ['status = ["RESIZEABLE", "READ", "WRITE"]\nlock_type = "sanlock"', /is shared/],
+])("a group that LVM on this machine may not use is as good as missing: %s", (status, message) => {
+  const foreign = text.replace('status = ["RESIZEABLE", "READ", "WRITE"]', status);
+  expect(foreign).not.toBe(text);
+  expect(() => stateOf(foreign)).toThrow(
+    expect.objectContaining({ kind: "groupMissing", message: expect.stringMatching(message) }),
+  );
+});

@@ -1,15 +1,17 @@
-import { mappingName } from "./mapping-name.ts";
 import { LvmError } from "../errors.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { freeRangesOf } from "./extents.ts";
+import { mappingName } from "./mapping-name.ts";
 import type { Scalar, Section, Value } from "./metadata-text.ts";
 import type { ExtentArea, LogicalVolume, PhysicalVolume, Segment, VolumeGroupState } from "./model.ts";
+import { requireUsable } from "./usable.ts";
 
 const sectorBytes = 512;
 
 /**
  * Makes the state of a volume group from its parsed text and the devices of its physical volumes, by uuid.
- * @throws LvmError groupUnreadable when something that belongs there is absent or of the wrong kind
+ * @throws LvmError groupUnreadable when something that belongs there is absent or of the wrong kind; groupMissing when
+ * LVM on this machine may not use the group
  */
 export function volumeGroupState(
   text: Section,
@@ -17,6 +19,7 @@ export function volumeGroupState(
   metadata: VolumeGroupState["metadata"],
 ): VolumeGroupState {
   const [name, group] = groupSection(text);
+  requireUsable(name, group);
   const uuid = uuidOf(group);
   const extentBytes = numberOf(group, "extent_size") * sectorBytes;
   const physicalSections = group.sections.get("physical_volumes")?.sections ?? new Map<string, Section>();

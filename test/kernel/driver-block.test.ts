@@ -1,4 +1,4 @@
-import { open, stat, writeFile } from "node:fs/promises";
+import { open, readFile, stat, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import {
   MiB,
@@ -41,7 +41,16 @@ async function leaveData(): Promise<void> {
 }
 
 async function lookUpSize(name: string): Promise<{ size: number }> {
-  const text = await shell("lvs", "--noheadings", "--units", "b", "--nosuffix", "-o", "lv_size", `${world.volumeGroup}/${name}`);
+  const text = await shell(
+    "lvs",
+    "--noheadings",
+    "--units",
+    "b",
+    "--nosuffix",
+    "-o",
+    "lv_size",
+    `${world.volumeGroup}/${name}`,
+  );
   return { size: Number(text) };
 }
 
@@ -61,7 +70,12 @@ async function firstData(path: string, size: number): Promise<number> {
 }
 
 async function create(parameters: Record<string, string> = {}, size = 64 * MiB): Promise<string> {
-  const request = { name: claimName(), capacityRange: { requiredBytes: size }, volumeCapabilities: [blockCapability()], parameters };
+  const request = {
+    name: claimName(),
+    capacityRange: { requiredBytes: size },
+    volumeCapabilities: [blockCapability()],
+    parameters,
+  };
   return (await world.rpc.CreateVolume(request)).volume?.volumeId ?? "";
 }
 
@@ -78,7 +92,9 @@ test("a raw block volume, and what it grows by, never shows an earlier tenant's 
   const expanded = await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 192 * MiB } });
   expect(expanded).toEqual({ capacityBytes: String(192 * MiB), nodeExpansionRequired: false });
   expect(await firstData(target, 192 * MiB)).toBe(-1);
-  expect(await world.rpc.NodeExpandVolume({ volumeId, volumePath: target })).toEqual({ capacityBytes: String(192 * MiB) });
+  expect(await world.rpc.NodeExpandVolume({ volumeId, volumePath: target })).toEqual({
+    capacityBytes: String(192 * MiB),
+  });
   expect(await logicalVolumes(world)).toEqual([logicalVolumeOf(volumeId)]);
 
   await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
@@ -142,10 +158,34 @@ test.each(["zero", "shred:2", "discard"])("wipe=%s destroys the data before the 
   const volumeId = await create({ wipe });
   const device = devicePath(world, volumeId);
   await writeFile(device, Buffer.alloc(64 * MiB, "precious"), { flag: "r+" });
-  const extents = await shell("lvs", "--noheadings", "-o", "seg_pe_ranges", `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`);
+  const extents = await shell(
+    "lvs",
+    "--noheadings",
+    "-o",
+    "seg_pe_ranges",
+    `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`,
+  );
   await world.rpc.DeleteVolume({ volumeId });
-  await shell("lvcreate", "--quiet", "--yes", "-Wn", "-Zn", "-l", "16", "-n", "look", world.volumeGroup, extents.trim());
-  const found = await shell("grep", "--count", "--binary-files=text", "precious", `/dev/${world.volumeGroup}/look`).catch(() => "0\n");
+  await shell(
+    "lvcreate",
+    "--quiet",
+    "--yes",
+    "-Wn",
+    "-Zn",
+    "-l",
+    "16",
+    "-n",
+    "look",
+    world.volumeGroup,
+    extents.trim(),
+  );
+  const found = await shell(
+    "grep",
+    "--count",
+    "--binary-files=text",
+    "precious",
+    `/dev/${world.volumeGroup}/look`,
+  ).catch(() => "0\n");
   expect(found).toBe("0\n");
   await shell("lvremove", "--quiet", "--yes", `${world.volumeGroup}/look`);
 });
@@ -155,7 +195,43 @@ test("a volume is what it was made for: the other access type is refused", async
   const staging = await stagingPath(world, "kind");
   const asMount = { volumeId, stagingTargetPath: staging, volumeCapability: mountCapability("ext4") };
   await expectRefused(world.rpc.NodeStageVolume(asMount), "FAILED_PRECONDITION", /was made for raw block/);
-  const answer = await world.rpc.ValidateVolumeCapabilities({ volumeId, volumeCapabilities: [mountCapability("ext4")] });
+  const answer = await world.rpc.ValidateVolumeCapabilities({
+    volumeId,
+    volumeCapabilities: [mountCapability("ext4")],
+  });
   expect(answer).toMatchObject({ confirmed: null, message: expect.stringContaining("raw block") });
   await world.rpc.DeleteVolume({ volumeId });
+});
+
+test("expanding a published volume leaves its data alone, also where nothing is zeroed", async () => {
+  for (const initialize of ["signatures", "auto"]) {
+    const volumeId = await create({ initialize });
+    const stage = {
+      volumeId,
+      stagingTargetPath: await stagingPath(world, "kept"),
+      volumeCapability: blockCapability(),
+    };
+    const target = await blockTargetPath(world, "pod1");
+    await world.rpc.NodeStageVolume(stage);
+    await world.rpc.NodePublishVolume({ ...stage, targetPath: target });
+    await writeFile(target, Buffer.alloc(64 * MiB, "kept"), { flag: "r+" });
+    await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 96 * MiB } });
+    const data = await readFile(target);
+    expect(data.length).toBe(96 * MiB);
+    expect(data.subarray(0, 64 * MiB).equals(Buffer.alloc(64 * MiB, "kept"))).toBe(true);
+    expect(await tagsOf(world, logicalVolumeOf(volumeId))).toMatchObject({ state: "ready" });
+    await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+    await world.rpc.DeleteVolume({ volumeId });
+  }
+});
+
+test("a logical volume of somebody else's with the scratch volume's name is left alone", async () => {
+  const volumeId = await create();
+  const foreign = `grow-${logicalVolumeOf(volumeId)}`;
+  await shell("lvcreate", "--quiet", "--yes", "-l", "1", "-n", foreign, world.volumeGroup);
+  const expansion = world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 96 * MiB } });
+  await expectRefused(expansion, "FAILED_PRECONDITION", /is not the driver's/);
+  await world.rpc.DeleteVolume({ volumeId });
+  expect(await logicalVolumes(world)).toEqual([foreign]);
+  await shell("lvremove", "--quiet", "--yes", `${world.volumeGroup}/${foreign}`);
 });
