@@ -5,10 +5,19 @@ import { Descriptor } from "./descriptor.ts";
 import type { BindMount, BlockDevice, MountFlag } from "./host.ts";
 import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
-import { MS_BIND, MS_REMOUNT, mountFlagBits } from "./mount-flags.ts";
+import { MS_BIND, MS_REMOUNT, mountAttributes, mountFlagBits } from "./mount-flags.ts";
 import { lastComponent, openEntry, openMounted, openParent, openPath } from "./path-walk.ts";
 import { hasCode } from "./sysfs.ts";
-import { LOOK_UP, mount, openat, syncfs, unmount } from "./system-calls.ts";
+import {
+  LOOK_UP,
+  attachMount,
+  cloneMount,
+  mount,
+  openat,
+  setMountAttributes,
+  syncfs,
+  unmount,
+} from "./system-calls.ts";
 
 /**
  * Mounting by descriptor: the target is the descriptor of a walk that followed no symlink, given to the kernel as
@@ -53,6 +62,9 @@ export function mountFilesystem(input: FilesystemMountInput): void {
 export function bindMount(input: BindMountInput): void {
   using source = openSource(input.source);
   using parent = openParent(input.target);
+  if (input.flags.length > 0 && attachClone(input, source, parent)) {
+    return;
+  }
   const below = bindOnto(source, parent, input.target);
   if (input.flags.length > 0) {
     setFlagsOrUnmount(input, parent, below);
@@ -97,6 +109,26 @@ function openSource(source: BindSource): Descriptor {
     return node;
   } catch (error) {
     node[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * Sets the flags before the mount is attached, so that the copies in other mount namespaces have them too: flags set
+ * later stay in this one, and the pods live in the host's. False before Linux 5.12, which cannot do it.
+ */
+function attachClone(input: BindMountInput, source: Descriptor, parent: Descriptor): boolean {
+  try {
+    using target = openEntry(parent, input.target);
+    using clone = new Descriptor(cloneMount(source.number));
+    const { clear, set } = mountAttributes(input.flags);
+    setMountAttributes(clone.number, clear, set);
+    attachMount(clone.number, target.number);
+    return true;
+  } catch (error) {
+    if (hasCode(error, ["ENOSYS"])) {
+      return false;
+    }
     throw error;
   }
 }

@@ -16,6 +16,14 @@ const AT_FDCWD = -100;
 const AT_REMOVEDIR = 0x200;
 const UMOUNT_NOFOLLOW = 8;
 const POSIX_FADV_DONTNEED = 4;
+const AT_EMPTY_PATH = 0x1000;
+const OPEN_TREE_CLONE = 1;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+// The C library has functions for these since glibc 2.36 only. New calls have one number on all architectures.
+const SYS_OPEN_TREE = 428;
+const SYS_MOVE_MOUNT = 429;
+const SYS_MOUNT_SETATTR = 442;
 const BLKDISCARD = 0x1277;
 const BLKZEROOUT = 0x127f;
 
@@ -51,6 +59,9 @@ const cMount: (
 const cUmount2: (target: string, flags: number) => number = libc.func("int umount2(const char *target, int flags)");
 const cIoctl: (fd: number, request: number, type: "uint64_t *", range: BigUint64Array) => number = libc.func(
   "int ioctl(int fd, unsigned long request, ...)",
+);
+const cSyscall: (number: number, ...typesAndValues: readonly unknown[]) => number = libc.func(
+  "long syscall(long number, ...)",
 );
 const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
 const cFadvise: (fd: number, offset: number, length: number, advice: number) => number = libc.func(
@@ -95,6 +106,25 @@ export function mount({ source, target, type, flags, data }: MountArguments): vo
 /** Takes the topmost mount away. The last component of the path is not followed. */
 export function unmount(target: string): void {
   check("umount", cUmount2(target, UMOUNT_NOFOLLOW));
+}
+
+/** A mount that shows the same as the descriptor's and is attached nowhere. It goes away with its descriptor. */
+export function cloneMount(fd: number): number {
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
+  return check("open_tree", cSyscall(SYS_OPEN_TREE, "int", fd, "str", "", "uint", flags));
+}
+
+/** Clears attributes of a mount, then sets others: bits of `struct mount_attr` (mount_setattr(2)). */
+export function setMountAttributes(fd: number, clear: number, set: number): void {
+  const attributes = BigUint64Array.of(BigInt(set), BigInt(clear), 0n, 0n);
+  const call = ["int", fd, "str", "", "uint", AT_EMPTY_PATH, "uint64_t *", attributes];
+  check("mount_setattr", cSyscall(SYS_MOUNT_SETATTR, ...call, "size_t", attributes.byteLength));
+}
+
+/** Attaches a mount that is attached nowhere. */
+export function attachMount(fd: number, target: number): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  check("move_mount", cSyscall(SYS_MOVE_MOUNT, "int", fd, "str", "", "int", target, "str", "", "uint", flags));
 }
 
 export function zeroOut(fd: number, range: ByteRange): void {
