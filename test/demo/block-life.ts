@@ -31,11 +31,13 @@ export async function blockLife(scene: Scene): Promise<void> {
   await remove(scene, volume);
 }
 
+/** Else it would prove nothing that the new volume, and what it grows by, read as zeroes. */
 async function tellEarlierData({ report, machine }: Scene): Promise<void> {
-  await report.step("What is left of the deleted volume", "", async (step) => {
-    const bytes = await countNonzero(machine.diskFile, 16 * MiB, 512 * MiB);
-    assert(bytes > 64 * MiB, "the first volume's data should still lie on the disk");
-    step.result(`${formatBytes(bytes)} of its data lie on the disk`);
+  await report.step("What lies on the disk by now", "", async (step) => {
+    const below = await countNonzero(machine.diskFile, 16 * MiB, 512 * MiB);
+    const above = await countNonzero(machine.diskFile, 2048 * MiB, 2304 * MiB);
+    assert(below > 64 * MiB && above > 0, "the disk should be full of earlier data");
+    step.result(`${formatBytes(below)} of the deleted volume's data, and older`);
   });
 }
 
@@ -56,9 +58,10 @@ async function createThroughCrash(scene: Scene): Promise<PersistentVolume> {
   });
   await report.step("Stage it before it is zeroed", "NodeStageVolume", async (step) => {
     const volume = { name, handle: `n1/${machine.volumeGroup}/${name}`, capability: claim.capability };
-    const refusal = await step.call(kubelet.stage(volume).then(() => undefined, (error: unknown) => error));
-    if (refusal === undefined) assertQuick(scene, step);
-    else step.result(`refused: ${refusal instanceof CallError ? refusal.code : String(refusal)}`);
+    const refusal = await step.call(refusalOf(kubelet.stage(volume)));
+    if (refusal === undefined) return assertQuick(scene, step);
+    assert.equal(refusal.code, "ABORTED", refusal.details);
+    step.result(`refused: ${refusal.code}`);
   });
   const volume = await report.step("The same call again", "CreateVolume", async (step) => {
     const made = await step.call(finishZeroing(step, create));
@@ -69,6 +72,16 @@ async function createThroughCrash(scene: Scene): Promise<PersistentVolume> {
   });
   assert.deepEqual([...(await volumeSizes(machine)).keys()], [volume.name], "there are other volumes than this one");
   return volume;
+}
+
+async function refusalOf(call: Promise<unknown>): Promise<CallError | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (error instanceof CallError) return error;
+    throw error;
+  }
 }
 
 /** Only a disk that zeroes by itself may be done before the driver can be killed; the laboratory's own disk cannot. */
@@ -154,13 +167,17 @@ async function expandThroughCrash(scene: Scene, volume: PersistentVolume, pod: P
   const { report, plugin, machine } = scene;
   const expand = (deadline: number) => controllerExpand(scene, volume, grownBytes, deadline);
   const writer = startWriter({ file: pod.target, offset: 256 * MiB, bytes: 512 * MiB });
-  await report.step(`Expand it to ${formatBytes(grownBytes)} while a pod writes`, "ControllerExpandVolume", async (step) => {
-    const reached = await step.call(followZeroing(step, expand, killPercent));
-    if (reached === "done") return assertQuick(scene, step);
-    await plugin.kill();
-    step.result(`kill -9 of the driver at ${reached} %`);
-    step.show(await listVolumes(machine));
-  });
+  await report.step(
+    `Expand it to ${formatBytes(grownBytes)} while a pod writes`,
+    "ControllerExpandVolume",
+    async (step) => {
+      const reached = await step.call(followZeroing(step, expand, killPercent));
+      if (reached === "done") return assertQuick(scene, step);
+      await plugin.kill();
+      step.result(`kill -9 of the driver at ${reached} %`);
+      step.show(await listVolumes(machine));
+    },
+  );
   await report.step("Start it again", "Probe", (step) => step.call(plugin.start()));
   await report.step("The same call again", "ControllerExpandVolume", async (step) => {
     await step.call(finishZeroing(step, expand));

@@ -36,17 +36,28 @@ function readCall(args: readonly string[]): Call {
     options: { endpoint: { type: "string" }, deadline: { type: "string" } },
     allowPositionals: true,
   });
-  const [service, method, json = "{}"] = positionals;
-  const socketPath = /^unix:(?:\/\/)?(\/.+)$/.exec(values.endpoint ?? process.env["CSI_ENDPOINT"] ?? "")?.[1];
+  const [service = "", method, json = "{}"] = positionals;
+  const socketPath = readEndpoint(values.endpoint ?? process.env["CSI_ENDPOINT"]);
   if (method === undefined || socketPath === undefined) throw new Error(`usage: ${usage}`);
-  if (service !== "Identity" && service !== "Controller" && service !== "Node") {
-    throw new Error(`no service ${service}: Identity, Controller or Node`);
-  }
-  const request: unknown = JSON.parse(json);
-  if (typeof request !== "object" || request === null) throw new Error("the request is not a JSON object");
+  if (!isService(service)) throw new Error(`no service ${service}: Identity, Controller or Node`);
+  const request = readRequest(json);
   checkFields(service, method, request);
   const deadlineMilliseconds = values.deadline === undefined ? undefined : Number(values.deadline);
   return { service, method, request, socketPath, deadlineMilliseconds };
+}
+
+function readEndpoint(text: string | undefined): string | undefined {
+  return /^unix:(?:\/\/)?(\/.+)$/.exec(text ?? "")?.[1];
+}
+
+function isService(name: string): name is Call["service"] {
+  return ["Identity", "Controller", "Node"].includes(name);
+}
+
+function readRequest(json: string): object {
+  const request: unknown = JSON.parse(json);
+  if (typeof request !== "object" || request === null) throw new Error("the request is not a JSON object");
+  return request;
 }
 
 /** Without this, a field with a wrong name would silently not be sent. */

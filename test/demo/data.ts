@@ -29,31 +29,36 @@ const pieceBytes = 2 ** 20;
 
 /** Begins to write, piece by piece, each flushed to the disk. */
 export function startWriter(room: Room): Writer {
-  const stopping = new AbortController();
-  const done = write(room, stopping.signal);
+  let stopped = false;
+  const done = write(room, { isLast: () => stopped });
   // told at stop()
   done.catch(() => undefined);
   return {
     stop: () => {
-      stopping.abort();
+      stopped = true;
       return done;
     },
   };
 }
 
-/** Fills the room and flushes it to the disk. */
-export async function write({ file, offset, bytes }: Room, stopping?: AbortSignal): Promise<Written> {
+/**
+ * Fills the room and flushes it to the disk.
+ * @param pace flushes each piece, and says after which the writing ends
+ */
+export async function write({ file, offset, bytes }: Room, pace?: { isLast: () => boolean }): Promise<Written> {
   const piece = randomBytes(pieceBytes);
   const hash = createHash("sha256");
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT);
   let written = 0;
   try {
-    while (written < bytes && stopping?.aborted !== true) {
+    while (written < bytes) {
       piece.writeUInt32LE(written / pieceBytes);
       await handle.write(piece, 0, piece.length, offset + written);
-      if (stopping !== undefined) await handle.datasync();
       hash.update(piece);
       written += piece.length;
+      if (pace === undefined) continue;
+      await handle.datasync();
+      if (pace.isLast()) break;
     }
     await handle.sync();
   } finally {
@@ -83,7 +88,7 @@ export async function countNonzero(file: string, from: number, to: number): Prom
   const handle = await open(file, "r");
   let count = 0;
   try {
-    for (let offset = from; offset < to; ) {
+    for (let offset = from; offset < to;) {
       const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, to - offset), offset);
       if (bytesRead === 0) throw new Error(`${file} ends at ${offset} bytes instead of ${to}`);
       offset += bytesRead;

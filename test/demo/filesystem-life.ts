@@ -114,12 +114,16 @@ async function expandWhileWritten(scene: Scene, volume: PersistentVolume, pod: P
   const before = await diskFree(pod);
   // more than the volume has room for now
   const writer = startWriter({ file: path.join(pod.target, "log"), offset: 0, bytes: claim.bytes });
-  await report.step(`Expand it to ${formatBytes(grownBytes)} while a pod writes`, "ControllerExpandVolume", async (step) => {
-    const answer = await step.call(controllerExpand(scene, volume, grownBytes));
-    assert.equal(answer.nodeExpansionRequired, true, "the filesystem is to grow too");
-    await assertSize(scene, volume, grownBytes);
-    step.result("the logical volume has grown");
-  });
+  await report.step(
+    `Expand it to ${formatBytes(grownBytes)} while a pod writes`,
+    "ControllerExpandVolume",
+    async (step) => {
+      const answer = await step.call(controllerExpand(scene, volume, grownBytes));
+      assert.equal(answer.nodeExpansionRequired, true, "the filesystem is to grow too");
+      await assertSize(scene, volume, grownBytes);
+      step.result("the logical volume has grown");
+    },
+  );
   await report.step("Grow the filesystem, mounted and in use", "NodeExpandVolume", async (step) => {
     const total = await step.call(growFilesystem(scene, volume, pod, grownBytes));
     step.result(`the pod has ${formatBytes(total)} now`);
@@ -135,7 +139,10 @@ async function killWhileWritten(scene: Scene, volume: PersistentVolume, pod: Pod
   const { report, plugin } = scene;
   const writer = startWriter({ file: path.join(pod.target, "second-log"), offset: 0, bytes: 128 * MiB });
   await report.step("kill -9 the driver while it expands again", "ControllerExpandVolume", async (step) => {
-    const call = controllerExpand(scene, volume, grownAgainBytes).then(() => "answered before", (error: unknown) => error);
+    const call = controllerExpand(scene, volume, grownAgainBytes).then(
+      () => "answered before",
+      (error: unknown) => error,
+    );
     await sleep(30);
     await plugin.kill();
     const outcome = await call;

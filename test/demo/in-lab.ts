@@ -17,7 +17,6 @@ import type { Scene } from "./scene.ts";
 
 const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
 const report = new Report(process.stdout);
-const clean = " Nothing is left: no logical volume, no mount.";
 let playing: Scene | undefined;
 
 try {
@@ -36,18 +35,30 @@ async function play(keep: boolean): Promise<void> {
   await filesystemLife(scene);
   await blockLife(scene);
   await nothingLeft(scene);
-  if (keep) await openShell(scene);
+  if (keep) {
+    tellVerdict();
+    await openShell(scene);
+    // what a person has made there goes with the laboratory
+    return endDriver(scene);
+  }
   await endDriver(scene);
-  // what a person has made in the shell goes with the laboratory
-  if (!keep) await removeMachine(scene);
-  report.verdict(true, `All as promised: ${report.steps} steps in ${report.seconds.toFixed(0)} s.${keep ? "" : clean}`);
+  await removeMachine(scene);
+  tellVerdict();
+}
+
+function tellVerdict(): void {
+  const seconds = report.seconds.toFixed(0);
+  report.verdict(
+    true,
+    `All as promised, in ${report.steps} steps and ${seconds} s. No logical volume and no mount is left.`,
+  );
 }
 
 async function prepare(): Promise<Scene> {
   report.heading(`lvm.local.csi on Node.js ${process.version}, ${await lvmVersion()}`);
   const machine = await report.step("A volume group on a loop device", "", async (step) => {
     const made = await makeMachine();
-    step.result(made.laboratory === "host" ? "on this machine" : "in a throwaway kernel");
+    step.result(`a used disk ${made.laboratory === "host" ? "of this machine" : "in a throwaway kernel"}`);
     step.show(await run("vgs", made.volumeGroup));
     return made;
   });
@@ -83,7 +94,16 @@ async function nothingLeft({ machine, kubelet, plugin, node }: Scene): Promise<v
     assert.deepEqual([...(await volumeSizes(machine)).keys()], [], "logical volumes are left");
     assert.deepEqual(await mountsBelow(kubelet.directory), [], "mounts are left");
     const { availableCapacity } = await step.call(plugin.csi.Controller.GetCapacity({ accessibleTopology: node }));
-    const free = await run("vgs", "--noheadings", "--options", "vg_size", "--units", "b", "--nosuffix", machine.volumeGroup);
+    const free = await run(
+      "vgs",
+      "--noheadings",
+      "--options",
+      "vg_size",
+      "--units",
+      "b",
+      "--nosuffix",
+      machine.volumeGroup,
+    );
     assert.equal(availableCapacity, free.trim(), "the volume group is not free as a whole");
     step.result(`none, none, all ${formatBytes(Number(availableCapacity))}`);
     step.show(await run("vgs", machine.volumeGroup));

@@ -53,7 +53,8 @@ export class Kubelet {
   async stage(volume: PersistentVolume): Promise<void> {
     const stagingTargetPath = this.stagingPath(volume);
     await mkdir(stagingTargetPath, { recursive: true, mode: 0o750 });
-    if (!volume.capability.block) await writeFile(besides(stagingTargetPath), JSON.stringify({ volumeHandle: volume.handle }));
+    if (!volume.capability.block)
+      await writeFile(besides(stagingTargetPath), JSON.stringify({ volumeHandle: volume.handle }));
     const volumeCapability = volume.capability;
     await this.#csi.Node.NodeStageVolume({ volumeId: volume.handle, stagingTargetPath, volumeCapability });
   }

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, rmdir } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, open, readFile, rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 import { run } from "./programs.ts";
 
@@ -18,10 +19,13 @@ export interface Machine {
 }
 
 const volumeGroup = "demo";
-const diskSize = "4G";
+const diskBytes = 4 * 2 ** 30;
+
+/** So much of somebody's earlier data lies on the disk, again and again. */
+const earlier = { bytes: 2 ** 18, everyBytes: 2 ** 24 } as const;
 
 /**
- * Makes a volume group on a loop device over a sparse file, in the laboratory. On this machine's own device-mapper the
+ * Makes a volume group on a loop device over a sparse file with old data in it, in the laboratory. On this machine's own device-mapper the
  * laboratory has made that loop device already, and lets LVM see no other.
  */
 export async function makeMachine(): Promise<Machine> {
@@ -30,6 +34,7 @@ export async function makeMachine(): Promise<Machine> {
   if (!labDisk) throw new Error("no disk in LAB_DISKS: the demo runs in the laboratory (npm run demo)");
   const directory = await mkdtemp("/run/demo-");
   const loop = laboratory === "host" ? await existingLoop(labDisk) : await makeLoop(labDisk, directory);
+  await scatterData(loop.file);
   // More room for metadata than the default megabyte: every volume's tags are in it.
   await run("vgcreate", "--quiet", "--metadatasize", "4m", volumeGroup, loop.disk);
   const remove = async (): Promise<void> => {
@@ -62,7 +67,7 @@ async function makeLoop(labDisk: string, directory: string): Promise<Loop> {
   await mkdir(mountPoint);
   await run("mount", labDisk, mountPoint);
   const file = path.join(mountPoint, "disk.img");
-  await run("truncate", "--size", diskSize, file);
+  await run("truncate", "--size", String(diskBytes), file);
   const disk = await run("losetup", "--find", "--show", file);
   const remove = async (): Promise<void> => {
     await run("losetup", "--detach", disk);
@@ -70,6 +75,20 @@ async function makeLoop(labDisk: string, directory: string): Promise<Loop> {
     await rmdir(mountPoint);
   };
   return { disk, file, remove };
+}
+
+/** Makes the disk a used one: somebody's data all over it, which nobody may ever see in a volume. */
+async function scatterData(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    // not at its begin, where LVM looks for a disk that is in use
+    for (let offset = earlier.everyBytes; offset < diskBytes; offset += earlier.everyBytes) {
+      await handle.write(randomBytes(earlier.bytes), 0, earlier.bytes, offset);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The first of `lvs`' columns, and the driver's tags, which are its only memory. Empty if there are no volumes. */

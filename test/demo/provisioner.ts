@@ -50,7 +50,7 @@ export async function untilAnswered<Response>(
   call: (deadlineMilliseconds: number) => Promise<Response>,
   onProgress: (percent: number) => boolean,
 ): Promise<Response | undefined> {
-  for (const end = Date.now() + patienceMilliseconds; ; ) {
+  for (const end = Date.now() + patienceMilliseconds; ;) {
     try {
       return await call(impatientMilliseconds);
     } catch (error) {

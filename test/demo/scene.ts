@@ -67,12 +67,16 @@ export async function assertSize({ machine }: Scene, { name }: PersistentVolume,
 /** Takes a volume away from its pods and from the node; neither may leave anything. */
 export async function detach(scene: Scene, volume: PersistentVolume, pods: readonly Pod[]): Promise<void> {
   const { report, kubelet } = scene;
-  await report.step(pods.length === 1 ? "Unpublish it" : "Unpublish it from both pods", "NodeUnpublishVolume", async (step) => {
-    for (const pod of pods) await step.call(kubelet.unpublish(volume, pod));
-    const left = (await mountsBelow(kubelet.directory)).filter((target) => target !== kubelet.stagingPath(volume));
-    assert.deepEqual(left, [], "targets are still mounted");
-    step.result("unmounted, targets removed");
-  });
+  await report.step(
+    pods.length === 1 ? "Unpublish it" : "Unpublish it from both pods",
+    "NodeUnpublishVolume",
+    async (step) => {
+      for (const pod of pods) await step.call(kubelet.unpublish(volume, pod));
+      const left = (await mountsBelow(kubelet.directory)).filter((target) => target !== kubelet.stagingPath(volume));
+      assert.deepEqual(left, [], "targets are still mounted");
+      step.result("unmounted, targets removed");
+    },
+  );
   await report.step("Unstage it", "NodeUnstageVolume", async (step) => {
     await step.call(kubelet.unstage(volume));
     assert.deepEqual(await mountsBelow(kubelet.directory), [], "the volume is still mounted");
