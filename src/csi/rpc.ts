@@ -2,6 +2,7 @@ import type { ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc
 import { status } from "@grpc/grpc-js";
 import { VolumeError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { answerInTime } from "../volume/deadline.ts";
 import { failureOf } from "./codes.ts";
 
 /** What a handler knows of its call beside the request. */
@@ -47,28 +48,23 @@ export function unary<Request, Response>(
       if (failure === undefined) callback(null, response);
       else callback(failure);
     };
-    inTime(
-      Promise.try(() => handler(call.request, { deadline })),
-      deadline,
-    ).then(
+    const result = Promise.try(() => handler(call.request, { deadline }));
+    // It may fail after its caller has been answered.
+    result.catch(() => undefined);
+    answerInTime(result, { deadline, aheadMs: answerAheadMs, late }).then(
       (response) => finish(undefined, response),
       (error: unknown) => finish(error ?? new Error("unknown failure"), null),
     );
   };
 }
 
+function late(): VolumeError {
+  return new VolumeError("deadlineExceeded", "the disk or LVM has not answered in time; the call goes on");
+}
+
 function deadlineOf(call: { getDeadline(): Date | number }): number | undefined {
   const deadline = Number(call.getDeadline());
   return Number.isFinite(deadline) ? deadline : undefined;
-}
-
-async function inTime<Response>(response: Promise<Response>, deadline: number | undefined): Promise<Response> {
-  if (deadline === undefined) return response;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = new VolumeError("deadlineExceeded", "the disk or LVM has not answered in time; the call goes on");
-  const timer = setTimeout(() => reject(late), Math.max(0, deadline - Date.now() - answerAheadMs));
-  response.catch(() => undefined);
-  return Promise.race([response, promise]).finally(() => clearTimeout(timer));
 }
 
 interface CallEnd {

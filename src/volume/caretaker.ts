@@ -1,14 +1,13 @@
-import { LvmError } from "../errors.ts";
-import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
+import { LvmError, VolumeError } from "../errors.ts";
+import type { VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
-import { type Context, type Volume, volumeIn } from "./context.ts";
+import { type Context, type Volume, volumeIn, volumesOf } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { formatVolumeId } from "./id.ts";
+import { formatVolumeId, scratchName } from "./id.ts";
 import { initialize } from "./initialize.ts";
-import type { Operation } from "./operations.ts";
-import { decodeRecord } from "./record.ts";
-import { remove } from "./remove.ts";
-import { scratchOf } from "./scratch.ts";
+import type { Operation, Work } from "./operations.ts";
+import { removeWithScratch } from "./remove.ts";
+import { removeScratch, scratchOf } from "./scratch.ts";
 
 const retryEveryMs = 5_000;
 const lookEveryMs = 60_000;
@@ -16,8 +15,9 @@ const lookEveryMs = 60_000;
 const weekdays = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 /**
- * Looks after the volume groups beside the calls: carries on what an earlier run left, as soon as its group can be
- * read; resumes devices that a killed command left suspended; keeps copies of the metadata.
+ * Looks after the volume groups beside the calls: carries on what was left between two states, by an earlier run or by
+ * a call that failed and was not repeated; resumes devices that a killed command left suspended; keeps copies of the
+ * metadata.
  */
 export class Caretaker {
   readonly #context: Context;
@@ -32,7 +32,7 @@ export class Caretaker {
 
   /** Begins; returns at once. */
   start(): void {
-    for (const group of this.#context.groups.values()) void this.#attend(group, false);
+    for (const group of this.#context.groups.values()) void this.#attend(group);
   }
 
   /** Ends the timers. What it began on volumes ends with `Operations.end`. */
@@ -41,20 +41,20 @@ export class Caretaker {
     this.#timers.clear();
   }
 
-  async #attend(group: VolumeGroup, recovered: boolean): Promise<void> {
-    let done = recovered;
+  async #attend(group: VolumeGroup): Promise<void> {
+    let again = retryEveryMs;
     try {
       const state = await group.read();
       await this.#resumeSuspended(group, state);
-      if (!recovered) this.#recover(group, state);
-      done = true;
+      this.#recover(group, state);
+      again = lookEveryMs;
       await this.#backUp(group, state);
     } catch (error) {
       // A group that is not there yet is no fault: it may be made later.
       const missing = error instanceof LvmError && error.kind === "groupMissing";
       this.#context.log[missing ? "debug" : "warn"]({ error: String(error) }, "cannot look after the volume group");
     }
-    this.#after(done ? lookEveryMs : retryEveryMs, () => void this.#attend(group, done));
+    this.#after(again, () => void this.#attend(group));
   }
 
   #after(milliseconds: number, work: () => void): void {
@@ -72,24 +72,26 @@ export class Caretaker {
       if (operation === undefined) continue;
       this.#context.log.info({ volume: formatVolumeId(volume.id), state: volume.record.state }, "carrying on");
       this.#context.operations.run(operation).catch((error: unknown) => {
-        this.#context.log.warn({ volume: formatVolumeId(volume.id), error: String(error) }, "could not be carried on");
+        const busy = error instanceof VolumeError && error.kind === "aborted";
+        const fields = { volume: formatVolumeId(volume.id), error: String(error) };
+        this.#context.log[busy ? "debug" : "warn"](fields, "could not be carried on");
       });
     }
   }
 
   async #resumeSuspended(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
-    for (const volume of state.logicalVolumes.values()) {
-      if (decodeRecord(volume) === undefined) continue;
-      const device = await this.#context.host.devices.findMapping(volume.mappingName);
+    const devices = await this.#context.host.devices.list();
+    const suspended = new Set(devices.flatMap(({ mapping }) => (mapping?.suspended === true ? mapping.uuid : [])));
+    for (const { logicalVolume } of volumesOf(this.#context, group, state)) {
       // A command of ours or of another suspends for moments only; activeDevice asks again under LVM's lock.
-      if (device?.mapping?.suspended === true) await activeDevice(this.#context, group, volume);
+      if (suspended.has(logicalVolume.mappingUuid)) await activeDevice(this.#context, group, logicalVolume);
     }
   }
 
   /** One copy a weekday, so that a few are kept; never of a moment between two states of a volume. */
   async #backUp(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
     const directory = this.#backupDirectory;
-    const settled = [...state.logicalVolumes.values()].every(isSettled);
+    const settled = volumesOf(this.#context, group, state).every(isSettled);
     if (directory === undefined || !settled || !this.#context.operations.idle) return;
     if (this.#backedUp.get(state.uuid) === state.sequenceNumber) return;
     await group.backup(`${directory}/${state.name}.${weekdays[new Date().getUTCDay()]}`);
@@ -97,32 +99,29 @@ export class Caretaker {
   }
 }
 
-/** Whether a logical volume is not the driver's, or is between no two states. */
-function isSettled(volume: LogicalVolume): boolean {
-  const state = decodeRecord(volume)?.state;
-  return state === undefined || state === "ready" || state === "formatted";
+/** Whether a volume is between no two states, and not about to grow. */
+function isSettled({ id, record, state }: Volume): boolean {
+  const settled = record.state === "ready" || record.state === "formatted";
+  return settled && scratchOf(state, id.logicalVolume) === undefined;
 }
 
-function volumesOf(context: Context, group: VolumeGroup, state: VolumeGroupState): readonly Volume[] {
-  return [...state.logicalVolumes.keys()].flatMap((logicalVolume) => {
-    const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume };
-    return volumeIn(state, group, id) ?? [];
-  });
-}
-
-/** What is left to do for a volume that an earlier run had under way; undefined if nothing. */
+/** What is left to do for a volume that nobody is at work on; undefined if nothing. */
 function recovery(context: Context, volume: Volume): Operation<unknown> | undefined {
   const { id, group, record, state } = volume;
   const common = { key: id.logicalVolume, deadline: undefined };
-  const scratch = scratchOf(state, id.logicalVolume)?.logicalVolume.name;
   if (record.state === "creating") {
-    return { ...common, request: "create recovery", work: (work) => initialize(context, volume, work) };
+    return { ...common, request: "create recovery", work: (work) => finishCreation(context, volume, work) };
   }
   if (record.state === "removing") {
-    return { ...common, request: "delete recovery", work: (work) => remove(context, group, id, work) };
+    return { ...common, request: "delete recovery", work: (work) => removeWithScratch(context, group, id, work) };
   }
-  if (scratch !== undefined) {
-    return { ...common, request: "expand recovery", work: () => group.remove(scratch) };
-  }
-  return undefined;
+  if (scratchOf(state, id.logicalVolume) === undefined) return undefined;
+  const key = scratchName(id.logicalVolume);
+  return { key, deadline: undefined, request: "expand recovery", work: () => removeScratch(group, id.logicalVolume) };
+}
+
+/** The record may have changed since it was read: a volume that is in use must never be initialized. */
+async function finishCreation(context: Context, volume: Volume, work: Work): Promise<void> {
+  const now = volumeIn(await volume.group.read(), volume.group, volume.id);
+  if (now?.record.state === "creating") await initialize(context, now, work);
 }

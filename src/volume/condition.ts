@@ -2,6 +2,7 @@ import type { BlockDevice, MountEntry } from "../host/host.ts";
 import type { Volume } from "./context.ts";
 import type { Context } from "./context.ts";
 import { findDevice } from "./device.ts";
+import { missingPhysicalVolumes } from "./room.ts";
 
 /** CSI's VolumeCondition. */
 export interface Condition {
@@ -13,7 +14,7 @@ const normal: Condition = { abnormal: false, message: "the volume is in order" }
 
 /** The condition as far as LVM's metadata and sysfs tell. */
 export async function conditionOf(context: Context, volume: Volume): Promise<Condition> {
-  const missing = missingPhysicalVolumes(volume);
+  const missing = missingBelow(volume);
   if (missing.length > 0) {
     return abnormal(`physical volume ${missing.join(", ")} of volume group ${volume.state.name} is missing`);
   }
@@ -40,8 +41,8 @@ export function abnormal(message: string): Condition {
   return { abnormal: true, message };
 }
 
-function missingPhysicalVolumes({ state, logicalVolume }: Volume): readonly string[] {
-  const missing = state.physicalVolumes.filter((volume) => volume.device === undefined).map((volume) => volume.uuid);
+function missingBelow({ state, logicalVolume }: Volume): readonly string[] {
+  const missing = missingPhysicalVolumes(state);
   const used = logicalVolume.segments.flatMap((segment) => segment.areas.map((area) => area.physicalVolume));
   return missing.filter((uuid) => used.includes(uuid));
 }

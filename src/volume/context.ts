@@ -1,5 +1,5 @@
 import type { Reserve } from "../config.ts";
-import { LvmError, VolumeError, quote } from "../errors.ts";
+import { VolumeError, quote } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Log } from "../log.ts";
 import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
@@ -60,19 +60,21 @@ export function volumeNotFound(idText: string): VolumeError {
   return new VolumeError("notFound", `volume ${quote(idText)} does not exist on this node`);
 }
 
-/** All groups of the allow-list that can be read now; a missing group is left out, any other failure is thrown. */
-export async function presentGroups(
-  context: Context,
-): Promise<readonly { readonly group: VolumeGroup; readonly state: VolumeGroupState }[]> {
-  const present = [];
-  for (const group of context.groups.values()) {
-    const state = await group.read().catch((error: unknown) => {
-      if (error instanceof LvmError && error.kind === "groupMissing") return undefined;
-      throw error;
-    });
-    if (state !== undefined) present.push({ group, state });
-  }
-  return present;
+/**
+ * All volumes of a group. One whose tags make no sense is left out, and logged: it must not stand in the way of the
+ * others.
+ */
+export function volumesOf(context: Context, group: VolumeGroup, state: VolumeGroupState): readonly Volume[] {
+  return [...state.logicalVolumes.keys()].flatMap((logicalVolume) => {
+    const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume };
+    if (parseVolumeId(formatVolumeId(id)) === undefined) return [];
+    try {
+      return volumeIn(state, group, id) ?? [];
+    } catch (error) {
+      context.log.error({ volume: formatVolumeId(id), error: String(error) }, "a volume's tags make no sense");
+      return [];
+    }
+  });
 }
 
 /** Gives the volume the changed record in one commit of its group, and returns the volume as it then is. */

@@ -1,9 +1,10 @@
-import { LvmError, VolumeError, quote } from "../errors.ts";
+import { setTimeout } from "node:timers/promises";
+import { LvmError, SystemError, VolumeError, quote } from "../errors.ts";
 import { minimumBytes } from "../filesystem/names.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
-import { type Context, type Volume, presentGroups, volumeIn } from "./context.ts";
+import { type Context, type Volume, volumeIn } from "./context.ts";
 import { logicalVolumeName } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Work } from "./operations.ts";
@@ -11,6 +12,9 @@ import { type Layout, type Parameters, mkfsArguments } from "./parameters.ts";
 import { type VolumeRecord, assertRecordFits, encodeRecord } from "./record.ts";
 import { type SizeRange, describeRoom, extentsFor, roomFor } from "./room.ts";
 import { differenceFrom } from "./sameness.ts";
+
+/** Longest look, in milliseconds, into a group that the volume is not to be made in. */
+const searchPatienceMs = 1000;
 
 /** A checked CreateVolume. */
 export interface CreateRequest {
@@ -60,8 +64,10 @@ function newRecord(request: CreateRequest): VolumeRecord {
 
 /** The volume of that name in any group, if it can pass for the one asked for. */
 async function findExisting(context: Context, request: CreateRequest, name: string): Promise<Volume | undefined> {
-  for (const { group, state } of await presentGroups(context)) {
-    if (!state.logicalVolumes.has(name)) continue;
+  const chosen = chooseGroup(context, request.parameters);
+  for (const group of context.groups.values()) {
+    const state = await readForSearch(group, group === chosen);
+    if (state?.logicalVolumes.has(name) !== true) continue;
     const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
     const volume = volumeIn(state, group, id);
     const difference =
@@ -78,6 +84,18 @@ async function findExisting(context: Context, request: CreateRequest, name: stri
     return volume;
   }
   return undefined;
+}
+
+/**
+ * The chosen group must be readable, or a second volume could be made; a missing one has none. The other groups could
+ * only hold a volume of a class that was changed meanwhile: one that cannot be read must not stand in the way.
+ */
+async function readForSearch(group: VolumeGroup, isChosen: boolean): Promise<VolumeGroupState | undefined> {
+  const read = group.read().catch((error: unknown) => {
+    if (error instanceof LvmError && (!isChosen || error.kind === "groupMissing")) return undefined;
+    throw error;
+  });
+  return isChosen ? read : Promise.race([read, setTimeout(searchPatienceMs, undefined, { ref: false })]);
 }
 
 /** Makes the logical volume, marked `creating` in the same commit. */
@@ -166,5 +184,6 @@ function mayPass(error: unknown): boolean {
   if (error instanceof LvmError) {
     return ["groupMissing", "groupAmbiguous", "groupUnreadable", "locked", "outcomeUnknown"].includes(error.kind);
   }
+  if (error instanceof SystemError) return error.code === "ESTALE" || error.code === "EAGAIN";
   return error instanceof VolumeError && (error.kind === "aborted" || error.kind === "unavailable");
 }

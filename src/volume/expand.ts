@@ -1,6 +1,6 @@
 import { LvmError, VolumeError } from "../errors.ts";
 import type { ByteRange } from "../host/host.ts";
-import type { ExtentArea, VolumeGroupState } from "../lvm/model.ts";
+import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, findVolume } from "./context.ts";
 import { activeDevice } from "./device.ts";
@@ -10,9 +10,9 @@ import { initialize, isZeroedWhole } from "./initialize.ts";
 import type { Work } from "./operations.ts";
 import type { Layout } from "./parameters.ts";
 import { encodeRecord } from "./record.ts";
-import { type Room, type SizeRange, describeRoom, extentsFor, roomFor } from "./room.ts";
+import { type Room, type SizeRange, describeRoom, extentsFor, missingPhysicalVolumes, roomFor } from "./room.ts";
 import { stripeBytesOf, stripesOf } from "./sameness.ts";
-import { assertNameIsFree, scratchOf, zeroScratch } from "./scratch.ts";
+import { assertNameIsFree, removeScratch, scratchOf, zeroScratch } from "./scratch.ts";
 
 /**
  * Extends a volume's logical volume to the size asked for; a volume that is large enough is left as it is.
@@ -28,10 +28,11 @@ export async function expandVolume(
 ): Promise<Volume> {
   const { id } = await findVolume(context, idText);
   return context.operations.run({
-    key: id.logicalVolume,
+    // What takes long happens to the scratch volume: pods' calls for the volume itself go on meanwhile.
+    key: scratchName(id.logicalVolume),
     request: `expand ${idText} ${range.required} ${range.limit}`,
     deadline,
-    work: async (work) => expand(context, await findVolume(context, idText), range, work),
+    work: (work) => expand(context, idText, range, work),
   });
 }
 
@@ -43,19 +44,50 @@ interface Expansion {
   readonly layout: Layout;
 }
 
-async function expand(context: Context, found: Volume, range: SizeRange, work: Work): Promise<Volume> {
+async function expand(context: Context, idText: string, range: SizeRange, work: Work): Promise<Volume> {
+  const found = await findVolume(context, idText);
   assertNotRemoving(found);
-  // Nobody is at work on it: an earlier run ended between the two states, in CreateVolume or here.
-  const volume = found.record.state === "creating" ? await initialize(context, found, work) : found;
+  await removeScratch(found.group, found.id.logicalVolume);
+  const volume = await finished(context, found, work);
   const { logicalVolume, state, record } = volume;
   assertNoShrinking(volume, range);
   if (logicalVolume.sizeBytes >= range.required) return volume;
   const layout = { stripes: stripesOf(logicalVolume), stripeBytes: stripeBytesOf(logicalVolume) };
   const expansion = { volume, layout, extents: extentsFor(range, 0, state, layout) - logicalVolume.extentCount };
   if (isZeroedWhole(record)) await extendZeroed(context, expansion, work);
-  else if (record.state === "ready" && record.filesystem !== undefined) await extendBlank(context, expansion, work);
-  else await extend(context, expansion);
+  else await alone(context, volume, work, () => extendInPlace(context, expansion, work));
   return reread(context, volume);
+}
+
+/** Has the volume to itself for a while: waits for other calls, and gives way when it is told to. */
+function alone<Result>(
+  context: Context,
+  { id }: Volume,
+  { signal }: Work,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return context.operations.run({
+    key: id.logicalVolume,
+    request: "expansion",
+    deadline: undefined,
+    patience: signal,
+    work,
+  });
+}
+
+/** A volume that nobody is making any more was left so by a run that ended, in CreateVolume or here. */
+async function finished(context: Context, volume: Volume, work: Work): Promise<Volume> {
+  if (volume.record.state !== "creating") return volume;
+  return alone(context, volume, work, async () => {
+    const now = await reread(context, volume);
+    return now.record.state === "creating" ? initialize(context, now, work) : now;
+  });
+}
+
+async function extendInPlace(context: Context, expansion: Expansion, work: Work): Promise<void> {
+  const { record } = await reread(context, expansion.volume);
+  if (record.state === "ready" && record.filesystem !== undefined) await extendBlank(context, expansion, work);
+  else await extend(context, expansion);
 }
 
 function assertNotRemoving({ state, logicalVolume, record }: Volume): void {
@@ -91,44 +123,28 @@ async function extendBlank(context: Context, expansion: Expansion, work: Work): 
  * Grows a volume that must never show earlier data: the new extents are taken by a scratch volume, zeroed, and handed
  * over to the volume, back to back, by naming them to lvextend.
  */
-async function extendZeroed(context: Context, { volume, extents, layout }: Expansion, work: Work): Promise<void> {
+async function extendZeroed(context: Context, expansion: Expansion, work: Work): Promise<void> {
+  const { volume, extents, layout } = expansion;
   const { group, id, logicalVolume } = volume;
-  const zeroed = await zeroedExtents(context, { volume, extents, layout }, work);
+  const scratch = await makeScratch(context, expansion);
+  const zeroed = await zeroScratch(context, group, scratch, work);
   work.progress.text = "extending the logical volume";
-  await asOutOfRange(
-    group.removeThenExtend({
-      remove: scratchName(id.logicalVolume),
-      name: logicalVolume.name,
-      extents,
-      areas: zeroed,
-      ...stripeArguments(layout),
-    }),
-  );
-  const grown = await reread(context, volume);
-  const ranges = unzeroedRanges(grown.logicalVolume, logicalVolume.extentCount, zeroed, grown.state.extentBytes);
-  if (ranges.length > 0) await zeroInUse(context, grown, ranges);
+  await alone(context, volume, work, async () => {
+    const extension = { name: logicalVolume.name, extents, areas: zeroed, ...stripeArguments(layout) };
+    await group.removeThenExtend({ ...extension, remove: scratch.name }).catch(asTaken);
+    const grown = await findVolume(context, formatVolumeId(id));
+    const ranges = unzeroedRanges(grown.logicalVolume, logicalVolume.extentCount, zeroed, grown.state.extentBytes);
+    if (ranges.length > 0) await zeroInUse(context, grown, ranges);
+  });
 }
 
-/** As many extents, held by a scratch volume and zeroed. */
-async function zeroedExtents(
-  context: Context,
-  { volume, extents, layout }: Expansion,
-  work: Work,
-): Promise<readonly ExtentArea[]> {
-  const { group, id } = volume;
-  assertNameIsFree(volume.state, id.logicalVolume);
-  let scratch = scratchOf(volume.state, id.logicalVolume);
-  if (scratch !== undefined && scratch.logicalVolume.extentCount !== extents) {
-    await group.remove(scratch.logicalVolume.name);
-    scratch = undefined;
-  }
-  if (scratch === undefined) {
-    await asOutOfRange(group.create((state) => newScratch(context, state, { volume, extents, layout })));
-    scratch = scratchOf(await group.read(), id.logicalVolume);
-  }
-  if (scratch === undefined)
-    throw new VolumeError("unavailable", "the scratch volume vanished as it was made; try again");
-  return zeroScratch(context, volume, scratch, work);
+async function makeScratch(context: Context, expansion: Expansion): Promise<LogicalVolume> {
+  const { group, id, state } = expansion.volume;
+  assertNameIsFree(state, id.logicalVolume);
+  await asOutOfRange(group.create((now) => newScratch(context, now, expansion)));
+  const scratch = scratchOf(await group.read(), id.logicalVolume);
+  if (scratch !== undefined) return scratch;
+  throw new VolumeError("unavailable", "the scratch volume vanished as it was made; try again");
 }
 
 function newScratch(context: Context, state: VolumeGroupState, { volume, extents, layout }: Expansion): NewVolume {
@@ -148,6 +164,8 @@ function assertRoom(context: Context, state: VolumeGroupState, extents: number, 
   const room = roomFor(state, layout, context.reserve);
   if (extents <= room.extents) return room;
   const why = describeRoom(state, room, context.reserve);
+  // A disk that comes back makes the expansion possible again, while outOfRange would end it.
+  if (missingPhysicalVolumes(state).length > 0) throw new LvmError("physicalVolumeMissing", why);
   throw new VolumeError("outOfRange", `the volume would grow by ${extents * state.extentBytes} bytes, but ${why}`);
 }
 
@@ -178,4 +196,10 @@ function asOutOfRange<Result>(extension: Promise<Result>): Promise<Result> {
     if (!(error instanceof LvmError) || (error.kind !== "noSpace" && error.kind !== "metadataFull")) throw error;
     throw new VolumeError("outOfRange", error.message, { cause: error });
   });
+}
+
+/** The zeroed extents were let go for a moment, and someone else took them: the repeated call zeroes others. */
+function asTaken(error: unknown): never {
+  if (!(error instanceof LvmError) || error.kind !== "noSpace") throw error;
+  throw new VolumeError("aborted", "the extents for the expansion were taken by another; try again", { cause: error });
 }

@@ -29,15 +29,19 @@ export function unzeroedRanges(
 /** Whether all extents of a segment, but its first `skip`, lie in the areas. */
 function liesIn(segment: Segment, skip: number, areas: readonly ExtentArea[]): boolean {
   const skipEach = skip / segment.areas.length;
-  return segment.areas.every((leg) => {
-    const end = leg.start + leg.count;
-    const inside = areas
-      .filter((area) => area.physicalVolume === leg.physicalVolume)
-      .map((area) => Math.min(end, area.start + area.count) - Math.max(leg.start + skipEach, area.start))
-      .filter((count) => count > 0)
-      .reduce((sum, count) => sum + count, 0);
-    return inside === leg.count - skipEach;
-  });
+  // Without areas of its own the segment lies on other logical volumes, of which nothing is known.
+  return (
+    segment.areas.length > 0 &&
+    segment.areas.every((leg) => {
+      const end = leg.start + leg.count;
+      const inside = areas
+        .filter((area) => area.physicalVolume === leg.physicalVolume)
+        .map((area) => Math.min(end, area.start + area.count) - Math.max(leg.start + skipEach, area.start))
+        .filter((count) => count > 0)
+        .reduce((sum, count) => sum + count, 0);
+      return inside === leg.count - skipEach;
+    })
+  );
 }
 
 function inSteps(range: ByteRange): readonly ByteRange[] {

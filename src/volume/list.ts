@@ -1,5 +1,5 @@
 import { VolumeError } from "../errors.ts";
-import { type Context, type Volume, volumeIn } from "./context.ts";
+import { type Context, type Volume, volumesOf } from "./context.ts";
 import { formatVolumeId } from "./id.ts";
 
 /** A page of ListVolumes. */
@@ -34,13 +34,9 @@ async function allVolumes(context: Context): Promise<readonly Volume[]> {
   const states = await Promise.all(
     [...context.groups.values()].map(async (group) => ({ group, state: await group.read() })),
   );
-  return states.flatMap(({ group, state }) =>
-    [...state.logicalVolumes.keys()].flatMap((logicalVolume) => {
-      const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume };
-      const volume = volumeIn(state, group, id);
-      return volume === undefined || volume.record.state === "creating" ? [] : [volume];
-    }),
-  );
+  return states
+    .flatMap(({ group, state }) => volumesOf(context, group, state))
+    .filter((volume) => volume.record.state !== "creating");
 }
 
 function encodeToken(id: string): string {

@@ -24,9 +24,9 @@ export function resolvedPath(context: Context, path: string): string {
   return path.startsWith(`${given}/`) ? resolved + path.slice(given.length) : path;
 }
 
-/** Whether a mount shows this raw-block volume's node. */
+/** Whether a mount is the node of a device-mapper device, as a raw block volume is published. */
 export function isNodeMount(entry: MountEntry): boolean {
-  return entry.type === "devtmpfs" && entry.root !== "/";
+  return entry.type === "devtmpfs" && /^\/dm-\d+(\/\/deleted)?$/.test(entry.root);
 }
 
 /** Whose a mount is, for calls that know a volume only by its id. */
@@ -53,13 +53,13 @@ export async function ownershipOf(
 async function deviceOf(context: Context, entry: MountEntry): Promise<BlockDevice | undefined | "none"> {
   if (isNodeMount(entry)) return deviceNamed(context, entry.root.slice(1));
   if (!entry.number.startsWith("0:")) return context.host.devices.findNumber(entry.number);
-  if (entry.type !== "btrfs" || !entry.source.startsWith("/dev/")) return "none";
-  return deviceNamed(context, entry.source.slice("/dev/".length));
+  const [, mapping, kernelName] = /^\/dev\/(?:mapper\/(.+)|(dm-\d+))$/.exec(entry.source) ?? [];
+  if (entry.type !== "btrfs") return "none";
+  if (mapping !== undefined) return context.host.devices.findMapping(mapping);
+  return kernelName === undefined ? "none" : deviceNamed(context, kernelName);
 }
 
-async function deviceNamed(context: Context, name: string): Promise<BlockDevice | undefined> {
-  const kernelName = name.startsWith("mapper/") ? undefined : name.replaceAll("/", "!");
-  if (kernelName === undefined) return context.host.devices.findMapping(name.slice("mapper/".length));
+async function deviceNamed(context: Context, kernelName: string): Promise<BlockDevice | undefined> {
   return (await context.host.devices.list()).find((device) => device.name === kernelName);
 }
 

@@ -1,4 +1,5 @@
 import { VolumeError } from "../errors.ts";
+import { type Limit, answerInTime } from "./deadline.ts";
 
 /** How far a long operation is, for the answers of callers that cannot wait for it. */
 export interface Progress {
@@ -22,6 +23,8 @@ export interface Operation<Result> {
   readonly deadline: number | undefined;
   /** Operations whose request begins with this are told to make way, and waited for. */
   readonly interrupts?: string;
+  /** Waits for whatever is under way, for as long as this signal does not abort. */
+  readonly patience?: AbortSignal;
   readonly work: (work: Work) => Promise<Result>;
 }
 
@@ -49,12 +52,26 @@ export class Operations {
    */
   async run<Result>(operation: Operation<Result>): Promise<Result> {
     const busy = this.#running.get(operation.key);
-    if (busy === undefined) return answerInTime(this.#start(operation), operation.deadline);
-    if (busy.request === operation.request) return answerInTime(busy, operation.deadline) as Promise<Result>;
-    if (operation.interrupts === undefined || !busy.request.startsWith(operation.interrupts)) throw busyError(busy);
-    busy.abort.abort();
-    await answerInTime({ ...busy, result: busy.result.catch(() => undefined) }, operation.deadline);
+    if (busy === undefined) {
+      const started = this.#start(operation);
+      return answerInTime(started.result, beforeDeadline(started, operation.deadline));
+    }
+    if (busy.request === operation.request) {
+      // The same request's result is of the same type.
+      return answerInTime(busy.result, beforeDeadline(busy, operation.deadline)) as Promise<Result>;
+    }
+    await this.#makeWay(busy, operation);
     return this.run(operation);
+  }
+
+  async #makeWay(busy: Running, { patience, interrupts, deadline }: Operation<unknown>): Promise<void> {
+    if (patience !== undefined) return settled(busy.result, patience);
+    if (interrupts === undefined || !busy.request.startsWith(interrupts)) throw busyError(busy);
+    busy.abort.abort();
+    await answerInTime(
+      busy.result.catch(() => undefined),
+      beforeDeadline(busy, deadline),
+    );
   }
 
   /** Whether nothing is under way. */
@@ -82,14 +99,19 @@ export class Operations {
   }
 }
 
-async function answerInTime<Result>(
-  running: Pick<Running, "request" | "progress"> & { readonly result: Promise<Result> },
-  deadline: number | undefined,
-): Promise<Result> {
-  if (deadline === undefined) return running.result;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(busyError(running)), Math.max(0, deadline - Date.now() - answerAheadMs));
-  return Promise.race([running.result, promise]).finally(() => clearTimeout(timer));
+function beforeDeadline(running: Pick<Running, "request" | "progress">, deadline: number | undefined): Limit {
+  return { deadline, aheadMs: answerAheadMs, late: () => busyError(running) };
+}
+
+/** Waits until a promise is settled, whichever way; rejects when the signal aborts first. */
+async function settled(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new VolumeError("aborted", "another call made this one give way; try again"));
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  await Promise.race([promise.catch(() => undefined), aborted]).finally(() =>
+    signal.removeEventListener("abort", stop),
+  );
 }
 
 function busyError({ request, progress }: Pick<Running, "request" | "progress">): VolumeError {

@@ -46,7 +46,8 @@ async function publish(context: Context, request: PublishRequest): Promise<void>
   };
   const own = await mountsOfDevice(context, device);
   const published = (await mountsAt(context, targetPath)).at(-1);
-  if (published !== undefined) return keepPublished(context, own, published, bind);
+  if (published !== undefined && isKept(own, published, bind)) return;
+  if (published !== undefined) await context.host.mounts.unmount(targetPath);
   if (access.mode === "single") assertAlone(context, own, request);
   await bindToTarget(context, device, bind);
 }
@@ -69,15 +70,11 @@ function publishFlags({ access, readOnly }: PublishRequest): readonly MountFlag[
 }
 
 /**
- * A repeated call finds its mount. One that lacks the read-only flag was left by a run that ended between the two
- * system calls of a read-only bind, and is completed.
+ * Whether a repeated call finds its mount. One that lacks the read-only flag was left by a run that ended between the
+ * two steps of a read-only bind: it is made anew, since a flag that is set later does not reach the mount's copies in
+ * other namespaces.
  */
-async function keepPublished(
-  context: Context,
-  own: readonly MountEntry[],
-  published: MountEntry,
-  { target, flags }: BindMount,
-): Promise<void> {
+function isKept(own: readonly MountEntry[], published: MountEntry, { target, flags }: BindMount): boolean {
   if (!own.some((entry) => entry.id === published.id)) {
     const what = `${published.type} from ${published.source}`;
     throw new VolumeError(
@@ -86,11 +83,10 @@ async function keepPublished(
     );
   }
   const isReadOnly = published.options.includes("ro");
-  if (isReadOnly === flags.includes("ro")) return;
-  if (isReadOnly) {
+  if (isReadOnly && !flags.includes("ro")) {
     throw new VolumeError("alreadyExists", `the volume is published read-only at ${target}; unpublish it first`);
   }
-  await context.host.mounts.remountBind(target, flags);
+  return isReadOnly === flags.includes("ro");
 }
 
 /** ReadWriteOncePod: no other pod of this node may have the volume, whoever remembers it or not. */

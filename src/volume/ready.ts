@@ -1,5 +1,9 @@
-import { LvmError, VolumeError } from "../errors.ts";
+import { setTimeout } from "node:timers/promises";
+import { VolumeError } from "../errors.ts";
 import type { Context } from "./context.ts";
+
+/** Longest wait for a group, in milliseconds; livenessprobe waits 3 s by default. */
+const patienceMs = 2000;
 
 /**
  * Whether any volume group of the allow-list can be used. A missing one is not ill health: sidecars wait, and unstage,
@@ -7,16 +11,10 @@ import type { Context } from "./context.ts";
  */
 export async function isReady(context: Context): Promise<boolean> {
   assertPrograms(context);
-  const reads = [...context.groups.values()].map((group) =>
-    group.read().then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof LvmError) return false;
-        throw error;
-      },
-    ),
-  );
-  return (await Promise.all(reads)).includes(true);
+  const reads = [...context.groups.values()].map((group) => group.read().then(() => true));
+  // The first group that can be read decides: one on a disk that hangs must not hold up the others' pods.
+  const late = setTimeout(patienceMs, false, { ref: false });
+  return Promise.race([Promise.any(reads).catch(() => false), late]);
 }
 
 /** @throws VolumeError failedPrecondition, which is Probe's word for what an operator must mend */

@@ -3,11 +3,10 @@ import type { BlockDevice, ByteRange, WritableDevice } from "../host/host.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
 import { activeDevice, findDevice, withExclusive } from "./device.ts";
-import { type VolumeId, parseVolumeId } from "./id.ts";
+import { type VolumeId, parseVolumeId, scratchName } from "./id.ts";
 import { mountsOfDevice } from "./mounted.ts";
 import type { Work } from "./operations.ts";
-import { decodeRecord } from "./record.ts";
-import { scratchOf } from "./scratch.ts";
+import { removeScratch } from "./scratch.ts";
 import { type Sweep, sweepDevice, zeroing } from "./sweep.ts";
 import type { Wipe } from "./wipe-kind.ts";
 
@@ -25,16 +24,30 @@ export async function removeVolume(context: Context, idText: string, deadline: n
     request: `delete ${idText}`,
     deadline,
     interrupts: "create",
-    work: (work) => remove(context, group, id, work),
+    work: (work) => removeWithScratch(context, group, id, work),
   });
 }
 
-/** Wipes and removes a volume of any state, and the scratch volume of an expansion that was never finished. */
-export async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
+/**
+ * Wipes and removes a volume of any state. An expansion under way is told to stop and kept from starting again; its
+ * scratch volume goes too.
+ */
+export async function removeWithScratch(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
+  await context.operations.run({
+    key: scratchName(id.logicalVolume),
+    request: "delete",
+    deadline: undefined,
+    interrupts: "expand",
+    work: async () => {
+      await removeScratch(group, id.logicalVolume);
+      await remove(context, group, id, work);
+    },
+  });
+}
+
+async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
   const volume = await findRemovable(group, id);
   if (volume === undefined) return;
-  const scratch = scratchOf(volume.state, id.logicalVolume);
-  if (scratch !== undefined) await group.remove(scratch.logicalVolume.name);
   const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
   if (isActive || sweepFor(volume) !== undefined) {
     const device = await activeDevice(context, group, volume.logicalVolume);
@@ -68,11 +81,12 @@ async function findRemovable(group: VolumeGroup, id: VolumeId): Promise<Volume |
     if (await group.confirmAbsent(id.logicalVolume)) return undefined;
     throw new VolumeError("aborted", `${state.name}/${id.logicalVolume} appeared as it was looked for; try again`);
   }
-  if (decodeRecord(logicalVolume) === undefined) {
+  const volume = volumeIn(state, group, id);
+  if (volume === undefined) {
     const reason = "was not made by this driver (it lacks the driver's tags); remove it with lvremove if it should go";
     throw new VolumeError("failedPrecondition", `logical volume ${state.name}/${id.logicalVolume} ${reason}`);
   }
-  return volumeIn(state, group, id);
+  return volume;
 }
 
 async function assertUnmounted(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {

@@ -36,7 +36,9 @@ export function roomFor(state: VolumeGroupState, layout: Layout, reserve: Reserv
   const free = striped ? narrowest * layout.stripes : sumOf(usable, (volume) => volume.freeExtents);
   const unreserved = sumOf(usable, (volume) => volume.freeExtents) - reservedExtents(state, reserve);
   const extents =
-    metadataFull(state) || missingCount(state) > 0 ? 0 : wholeStripes(Math.max(0, Math.min(free, unreserved)), layout);
+    metadataFull(state) || missingPhysicalVolumes(state).length > 0
+      ? 0
+      : wholeStripes(Math.max(0, Math.min(free, unreserved)), layout);
   return {
     extents,
     bytes: extents * state.extentBytes,
@@ -46,9 +48,10 @@ export function roomFor(state: VolumeGroupState, layout: Layout, reserve: Reserv
 
 /** Why there is no more room, with figures, for an error's message. */
 export function describeRoom(state: VolumeGroupState, room: Room, reserve: Reserve): string {
-  if (missingCount(state) > 0) {
-    const advice = "bring its disk back, or see vgreduce(8) --removemissing";
-    return `volume group ${state.name} lacks ${missingCount(state)} of its physical volumes; ${advice}`;
+  const missing = missingPhysicalVolumes(state);
+  if (missing.length > 0) {
+    const advice = "bring their disks back, or see vgreduce(8) --removemissing";
+    return `volume group ${state.name} lacks ${missing.length} of its physical volumes (${missing.join(", ")}); ${advice}`;
   }
   if (metadataFull(state)) {
     const { usedBytes, capacityBytes } = state.metadata;
@@ -89,8 +92,9 @@ function reservedExtents(state: VolumeGroupState, reserve: Reserve): number {
   return Math.ceil("percent" in reserve ? (total * reserve.percent) / 100 : reserve.bytes / state.extentBytes);
 }
 
-function missingCount(state: VolumeGroupState): number {
-  return state.physicalVolumes.filter((volume) => volume.device === undefined).length;
+/** Uuids of the physical volumes that no device carries now. */
+export function missingPhysicalVolumes(state: VolumeGroupState): readonly string[] {
+  return state.physicalVolumes.filter((volume) => volume.device === undefined).map((volume) => volume.uuid);
 }
 
 function metadataFull(state: VolumeGroupState): boolean {

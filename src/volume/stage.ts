@@ -51,10 +51,12 @@ async function stage(context: Context, request: StageRequest, work: Work): Promi
   const mounted = { ...volume, record: { ...volume.record, filesystem } };
   const contents = await (staged ? inspect(context, device) : prepareFilesystem(context, mounted, device, work));
   if (staged === undefined) await mount(context, { device, type: filesystem, ...options, target: stagingPath });
-  const isWritable = !options.flags.includes("ro");
-  if (isWritable && needsGrowth(contents, device.sizeBytes)) {
-    await growFilesystem(context, filesystem, device, stagingPath);
-  }
+  if (options.flags.includes("ro") || !needsGrowth(contents, device.sizeBytes)) return;
+  await growFilesystem(context, filesystem, device, stagingPath).catch(async (error: unknown) => {
+    // The kubelet takes most errors for "nothing is mounted", and would never unstage.
+    if (staged === undefined) await context.host.mounts.unmount(stagingPath);
+    throw error;
+  });
 }
 
 /** ext4 goes on after an error by default; a database is better served by a filesystem that then stops writing. */
@@ -105,6 +107,6 @@ async function mount(
 }
 
 function stillBusy(cause: SystemError): VolumeError {
-  const reason = "a program of an earlier run, mkfs or fsck, is still at work on the device";
-  return new VolumeError("aborted", `${reason}; try again when it has ended`, { cause });
+  const reason = "the device is in use, by a program of an earlier run or mounted with other options";
+  return new VolumeError("aborted", `${reason}; try again when that has ended`, { cause });
 }

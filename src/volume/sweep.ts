@@ -32,12 +32,12 @@ export interface Journey {
 const recordEveryMs = 60_000;
 
 /**
- * Goes over the whole device, step by step, and flushes it at the end.
+ * Goes over the whole device, step by step, and flushes it at the end of each pass.
  * @throws VolumeError aborted when told to stop; SystemError of the device.
  */
 export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
   const total = journey.sizeBytes * sweep.passes;
-  let recordedAt = Date.now();
+  let recordedAt = performance.now();
   for (let done = journey.doneBytes; done < total;) {
     work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
     if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
@@ -45,10 +45,11 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
     const length = Math.min(sweep.stepBytes, journey.sizeBytes - offset);
     await sweep.step(device, { offset, length });
     done += length;
-    if (Date.now() - recordedAt < recordEveryMs) continue;
+    // Otherwise the passes would only overwrite each other in memory, and the disk would see the last one (shred(1)).
+    if (done % journey.sizeBytes === 0) await device.flush();
+    if (performance.now() - recordedAt < recordEveryMs) continue;
     await device.flush();
     await journey.record(done);
-    recordedAt = Date.now();
+    recordedAt = performance.now();
   }
-  await device.flush();
 }
