@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from "node:fs";
 import { SystemError } from "../errors.ts";
 import { Descriptor } from "./descriptor.ts";
+import { nodePath } from "./device-node.ts";
 import { formatDeviceNumber } from "./device-number.ts";
 import type { BlockDevice, ByteRange } from "./host.ts";
 import { readMapping } from "./sysfs.ts";
@@ -29,6 +30,10 @@ export function openExclusive(input: { device: BlockDevice }): number {
 
 export function openShared(input: { device: BlockDevice }): number {
   return openDevice(input.device, constants.O_RDWR).number;
+}
+
+export function openHeld(input: { device: BlockDevice }): number {
+  return openDevice(input.device, constants.O_RDONLY).number;
 }
 
 export function readDescriptor(input: { fd: number; ranges: readonly ByteRange[] }): Uint8Array[] {
@@ -59,11 +64,6 @@ export function flushDescriptor(input: { fd: number }): void {
 /** The last close of a device writes its cached pages, so it can take long. */
 export function closeDescriptor(input: { fd: number }): void {
   closeSync(input.fd);
-}
-
-/** The device's node. "!" stands for the "/" that a name in sysfs cannot have. */
-export function nodePath(device: BlockDevice): string {
-  return `/dev/${device.name.replaceAll("!", "/")}`;
 }
 
 /**

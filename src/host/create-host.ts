@@ -8,6 +8,7 @@ import type { KubeletDirectory } from "./kubelet-path.ts";
 import { createLvmLauncher } from "./lvm-launcher.ts";
 import { createMounts } from "./mounts.ts";
 import { createPrograms, missingPrograms } from "./programs.ts";
+import { stateDirectory } from "./state-directory.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
 export interface HostOptions {
@@ -35,7 +36,7 @@ export async function createHost({ kubeletDirectory, log = SILENT }: HostOptions
     host: {
       devices: createDevices(pool.runJob),
       mounts: createMounts(pool.runJob, directory),
-      programs: createPrograms(),
+      programs: createPrograms(pool.runJob, stateDirectory),
       lvm: createLvmLauncher(log),
       hasDeviceMapper: () => existsSync("/dev/mapper/control"),
       missingPrograms,

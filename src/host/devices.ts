@@ -29,6 +29,11 @@ export function createDevices(runJob: RunJob): Devices {
       const fd = await runJob("query", device.number, "openShared", { device });
       return createWritableDevice(runJob, device, fd);
     },
+    hold: async (device) => {
+      const fd = await runJob("query", device.number, "openHeld", { device });
+      let closed: Promise<void> | undefined;
+      return { close: () => (closed ??= runJob("query", device.number, "closeDescriptor", { fd })) };
+    },
   };
 }
 
@@ -89,6 +94,7 @@ function describe(kernelName: string): BlockDevice | undefined {
     sizeBytes: Number(sectors) * SECTOR_BYTES,
     holders: holdersOf(directory),
     mapping: readMapping(directory),
+    backingFile: kernelName.startsWith("loop") ? readAttribute(`${directory}/loop/backing_file`) : undefined,
   };
 }
 

@@ -26,6 +26,8 @@ export interface BlockDevice {
   /** Kernel names of the devices stacked on this one. */
   readonly holders: readonly string[];
   readonly mapping: DeviceMapping | undefined;
+  /** The file behind a loop device, as the kernel names it (loop(4)); undefined for every other device. */
+  readonly backingFile?: string | undefined;
 }
 
 /** What sysfs says of a device-mapper device. */
@@ -68,6 +70,17 @@ export interface Devices {
    * that it has just grown by. The caller closes it.
    */
   openShared(device: BlockDevice): Promise<WritableDevice>;
+  /**
+   * Keeps the device open for reading, so that it can be neither deactivated nor its number given to another, while a
+   * program is told the path of its node. The caller closes it.
+   * @throws SystemError as `read` does
+   */
+  hold(device: BlockDevice): Promise<HeldDevice>;
+}
+
+/** A device that stays what it is until it is closed. */
+export interface HeldDevice {
+  close(): Promise<void>;
 }
 
 /** A device that is open for writing, until it is closed. */
@@ -194,9 +207,14 @@ export interface ProgramResult {
 export interface Programs {
   /**
    * Runs a program to its end, without a shell, and never kills it: a killed mkfs or fsck is worse than a late one.
-   * It outlives the driver. @throws SystemError ENOENT when it is not installed.
+   * It has a session of its own, so neither Ctrl-C nor the driver's death reaches it. Where the driver is the first
+   * process of a container, the kernel ends it with the driver all the same (pid_namespaces(7)).
+   *
+   * With `lock`, no other program that was given the same device runs until this one has ended, whoever started it and
+   * whether or not the driver lives: mkfs.btrfs, for one, opens its device without O_EXCL.
+   * @throws SystemError ENOENT when it is not installed; EBUSY when a program given that device is still at work.
    */
-  run(file: string, args: readonly string[]): Promise<ProgramResult>;
+  run(file: string, args: readonly string[], lock?: BlockDevice): Promise<ProgramResult>;
 }
 
 export interface LvmLauncher {

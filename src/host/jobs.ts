@@ -4,12 +4,14 @@ import {
   flushDescriptor,
   flushDevice,
   openExclusive,
+  openHeld,
   openShared,
   readDescriptor,
   readDevice,
   scrambleDescriptor,
   zeroDescriptor,
 } from "./block-io.ts";
+import { lockPath, unlockPath } from "./file-lock.ts";
 import { bindMount, mountFilesystem, remountBind, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
 import { filesystemUsage, makeDirectory, makeFile, pathStatus, removePath } from "./path-jobs.ts";
 
@@ -21,10 +23,12 @@ export const jobs = {
   filesystemUsage,
   flushDescriptor,
   flushDevice,
+  lockPath,
   makeDirectory,
   makeFile,
   mountFilesystem,
   openExclusive,
+  openHeld,
   openShared,
   pathStatus,
   readDescriptor,
@@ -33,6 +37,7 @@ export const jobs = {
   removePath,
   scrambleDescriptor,
   syncFilesystem,
+  unlockPath,
   unmountTarget,
   zeroDescriptor,
 };

@@ -1,7 +1,8 @@
 import { constants, openSync } from "node:fs";
 import { SystemError } from "../errors.ts";
-import { nodePath, openDevice, verifyDevice } from "./block-io.ts";
+import { openDevice, verifyDevice } from "./block-io.ts";
 import { Descriptor } from "./descriptor.ts";
+import { nodePath } from "./device-node.ts";
 import type { BindMount, BlockDevice, MountFlag } from "./host.ts";
 import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";

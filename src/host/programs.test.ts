@@ -1,7 +1,24 @@
-import { expect, test } from "@jest/globals";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "@jest/globals";
+import type { BlockDevice } from "./host.ts";
 import { createPrograms } from "./programs.ts";
+import { createWorkerPool } from "./worker-pool.ts";
 
-const programs = createPrograms();
+const directory = mkdtempSync(join(tmpdir(), "programs-"));
+const pool = createWorkerPool();
+const programs = createPrograms(pool.runJob, () => directory);
+
+afterAll(async () => {
+  await pool.close();
+  rmdirSync(directory);
+});
+
+function deviceWith(uuid: string): BlockDevice {
+  return { name: "dm-7", number: "253:7", sizeBytes: 0, holders: [], mapping: { name: "x", uuid, suspended: false } };
+}
 
 test("a program's status and both its outputs come back", async () => {
   const result = await programs.run("sh", ["-c", 'echo "$0 $LC_ALL"; echo problem >&2; exit 4', "a b"]);
@@ -31,3 +48,82 @@ test("its outputs are files, which do not break when the driver is killed", asyn
   const { stdout } = await programs.run("readlink", ["/proc/self/fd/1", "/proc/self/fd/2"]);
   expect(stdout).toMatch(/^(\S+output \(deleted\)\n){2}$/);
 });
+
+test("a program has a session of its own, so Ctrl-C does not reach it", async () => {
+  const { stdout } = await programs.run("sh", ["-c", "echo $$; cut -d' ' -f6 /proc/self/stat"]);
+  const [pid, session] = stdout.trim().split("\n");
+  expect(session).toBe(pid);
+});
+
+test("one program at a time works on a device that it was given, and no file is left", async () => {
+  const device = deviceWith("LVM-one");
+  const first = programs.run("sleep", ["0.5"], device);
+  await expect(programs.run("true", [], device)).rejects.toMatchObject({ name: "SystemError", code: "EBUSY" });
+  expect(readdirSync(directory)).toEqual(["device-LVM-one.lock"]);
+  expect(await programs.run("true", [], deviceWith("LVM-two"))).toMatchObject({ exitCode: 0 });
+  expect(await programs.run("true", [])).toMatchObject({ exitCode: 0 });
+  expect(await first).toMatchObject({ exitCode: 0 });
+  expect(await programs.run("true", [], device)).toMatchObject({ exitCode: 0 });
+  await expect(programs.run("no-such-program", [], device)).rejects.toMatchObject({ code: "ENOENT" });
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("what a program leaves behind holds its lock", async () => {
+  const device = deviceWith("LVM-left");
+  const { stdout } = await programs.run("sh", ["-c", "sleep 60 & echo $!"], device);
+  await expect(programs.run("true", [], device)).rejects.toMatchObject({ code: "EBUSY" });
+  process.kill(Number(stdout));
+  await untilFree(device);
+});
+
+test("a program outlives a killed driver and still holds its lock", async () => {
+  const device = deviceWith("LVM-orphan");
+  const driver = spawn(process.execPath, ["--input-type=module", "--eval", driverProgram(device)], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const ended = new Promise((resolve) => driver.once("exit", resolve));
+  const pid = await pidIn(join(directory, "pid"));
+  driver.kill("SIGKILL");
+  await ended;
+  await expect(programs.run("true", [], device)).rejects.toMatchObject({ code: "EBUSY" });
+  process.kill(pid);
+  await untilFree(device);
+  unlinkSync(join(directory, "pid"));
+});
+
+test("an identity that is no file's name is refused", async () => {
+  await expect(programs.run("true", [], deviceWith("../x"))).rejects.toMatchObject({ code: "EINVAL" });
+});
+
+function driverProgram(device: BlockDevice): string {
+  const here = (file: string): string => JSON.stringify(new URL(file, import.meta.url));
+  return `
+    const { createPrograms } = await import(${here("programs.ts")});
+    const { createWorkerPool } = await import(${here("worker-pool.ts")});
+    const programs = createPrograms(createWorkerPool().runJob, () => ${JSON.stringify(directory)});
+    const script = "echo $$ > ${directory}/new; mv ${directory}/new ${directory}/pid; exec sleep 60";
+    await programs.run("sh", ["-c", script], ${JSON.stringify(device)});
+  `;
+}
+
+async function pidIn(file: string): Promise<number> {
+  for (;;) {
+    try {
+      return Number(readFileSync(file, "utf8"));
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+async function untilFree(device: BlockDevice): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await programs.run("true", [], device);
+      return;
+    } catch (error) {
+      if (tries === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

@@ -1,15 +1,33 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { Writable } from "node:stream";
 import { execa } from "execa";
 import { SystemError } from "../errors.ts";
+import { lockDevice } from "./device-lock.ts";
 import type { Programs, ProgramResult } from "./host.ts";
 import { makeOutputFile } from "./output-file.ts";
+import type { RunJob } from "./worker-pool.ts";
 
 const KEPT_BYTES = 64 * 1024;
 
-/** Programs that work on a disk for as long as it takes: mkfs, fsck, the growing of a filesystem. */
-export function createPrograms(): Programs {
-  return { run: runProgram };
+/**
+ * Programs that work on a disk for as long as it takes: mkfs, fsck, the growing of a filesystem. Which devices they are
+ * at work on is told by locks in the directory.
+ */
+export function createPrograms(runJob: RunJob, directory: () => string): Programs {
+  return {
+    run: async (file, args, device) => {
+      if (device === undefined) {
+        return runProgram(file, args, []);
+      }
+      const lock = await lockDevice(runJob, directory(), device);
+      try {
+        return await runProgram(file, args, [lock.stream]);
+      } finally {
+        await lock.release();
+      }
+    },
+  };
 }
 
 /** Those of the programs that are not on the PATH. */
@@ -29,18 +47,21 @@ function isOnPath(file: string): boolean {
   });
 }
 
-async function runProgram(file: string, args: readonly string[]): Promise<ProgramResult> {
+async function runProgram(
+  file: string,
+  args: readonly string[],
+  inherited: readonly Writable[],
+): Promise<ProgramResult> {
   await using stack = new AsyncDisposableStack();
   const stdout = stack.adopt(await makeOutputFile(), (output) => output.close());
   const stderr = stack.adopt(await makeOutputFile(), (output) => output.close());
   const result = await execa(file, args, {
-    stdin: "ignore",
-    stdout: stdout.stream,
-    stderr: stderr.stream,
+    stdio: ["ignore", stdout.stream, stderr.stream, ...inherited],
     env: { LC_ALL: "C" },
     reject: false,
-    // A driver that ends does not take the program with it.
+    // A driver that ends does not take the program with it, nor does Ctrl-C.
     cleanup: false,
+    detached: true,
   });
   if (result.exitCode !== undefined) {
     return { exitCode: result.exitCode, stdout: await stdout.tail(KEPT_BYTES), stderr: await stderr.tail(KEPT_BYTES) };

@@ -4,7 +4,7 @@ import type { DeviceMapping } from "./host.ts";
 /** The content of a small sysfs file without its newline; undefined when there is none, or its device has gone. */
 export function readAttribute(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8").trimEnd();
+    return readFileSync(path, "utf8").replace(/\n$/, "");
   } catch (error) {
     if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO"])) {
       return undefined;

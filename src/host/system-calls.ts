@@ -16,6 +16,8 @@ const AT_FDCWD = -100;
 const AT_REMOVEDIR = 0x200;
 const UMOUNT_NOFOLLOW = 8;
 const POSIX_FADV_DONTNEED = 4;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const AT_EMPTY_PATH = 0x1000;
 const OPEN_TREE_CLONE = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
@@ -64,6 +66,7 @@ const cSyscall: (number: number, ...typesAndValues: readonly unknown[]) => numbe
   "long syscall(long number, ...)",
 );
 const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
+const cFlock: (fd: number, operation: number) => number = libc.func("int flock(int fd, int operation)");
 const cFadvise: (fd: number, offset: number, length: number, advice: number) => number = libc.func(
   "int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)",
 );
@@ -137,6 +140,14 @@ export function discard(fd: number, range: ByteRange): void {
 
 export function syncfs(fd: number): void {
   check("syncfs", cSyncfs(fd));
+}
+
+/**
+ * Locks what is open here for itself alone, until the last copy of the descriptor is closed, in whatever process it is.
+ * @throws SystemError EAGAIN when it is locked already
+ */
+export function lockExclusively(fd: number): void {
+  check("flock", cFlock(fd, LOCK_EX | LOCK_NB));
 }
 
 /** Drops the clean pages that the page cache holds of the range. */

@@ -1,0 +1,41 @@
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import type { Writable } from "node:stream";
+import { SystemError } from "../errors.ts";
+import type { BlockDevice } from "./host.ts";
+import { hasCode } from "./sysfs.ts";
+import type { RunJob } from "./worker-pool.ts";
+
+/** A device that only one program may work on. */
+export interface DeviceLock {
+  /**
+   * For the program, which inherits its descriptor: the lock lasts until the program has ended and `release` was called
+   * or this process has ended too.
+   */
+  readonly stream: Writable;
+  release(): Promise<void>;
+}
+
+/** @throws SystemError EBUSY when a program that has the lock is still at work */
+export async function lockDevice(runJob: RunJob, directory: string, device: BlockDevice): Promise<DeviceLock> {
+  const path = join(directory, lockName(device));
+  try {
+    const fd = await runJob("query", path, "lockPath", { path });
+    const stream = createWriteStream("", { fd, autoClose: false });
+    return { stream, release: () => runJob("query", path, "unlockPath", { path, fd }) };
+  } catch (error) {
+    if (hasCode(error, ["EBUSY"])) {
+      throw new SystemError("EBUSY", `an earlier program is still at work on ${device.name}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** A device is known by its device-mapper uuid, since numbers are given out again. */
+function lockName(device: BlockDevice): string {
+  const identity = device.mapping?.uuid ?? device.number;
+  if (!/^[A-Za-z0-9:+._-]{1,200}$/.test(identity)) {
+    throw new SystemError("EINVAL", `${device.name} has an identity that cannot be a file's name`);
+  }
+  return `device-${identity}.lock`;
+}
