@@ -99,9 +99,12 @@ export async function stageRequest(world: World, volumeId: string, type: string)
 
 /** Gives a volume another state by hand, as a run that was ended there would have left it. */
 export async function setState(world: World, volumeId: string, from: string, to: string): Promise<void> {
-  const tag = (state: string): string => `lvm.local.csi/state=${state}`;
   const name = `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`;
-  await shell("lvchange", "--quiet", "--deltag", tag(from), "--addtag", tag(to), name);
+  await shell("lvchange", "--quiet", "--deltag", stateTag(from), "--addtag", stateTag(to), name);
+}
+
+function stateTag(state: string): string {
+  return `lvm.local.csi/state=${state}`;
 }
 
 /** The digest of all bytes of a file or device. */

@@ -44,11 +44,22 @@ async function makeForeign(name: string, ...more: readonly string[]): Promise<vo
 
 /** All that LVM knows of the volumes of a group. */
 function report(group = world.volumeGroup): Promise<string> {
-  return shell("lvs", "--noheadings", "--all", "-o", "lv_name,lv_uuid,lv_size,lv_tags,lv_attr,seg_pe_ranges,vg_seqno", group);
+  return shell(
+    "lvs",
+    "--noheadings",
+    "--all",
+    "-o",
+    "lv_name,lv_uuid,lv_size,lv_tags,lv_attr,seg_pe_ranges,vg_seqno",
+    group,
+  );
 }
 
 test("a logical volume without the driver's mark is nobody's business, whatever its name", async () => {
-  const request = { name: claimName(), volumeCapabilities: [mountCapability()], capacityRange: { requiredBytes: 16 * MiB } };
+  const request = {
+    name: claimName(),
+    volumeCapabilities: [mountCapability()],
+    capacityRange: { requiredBytes: 16 * MiB },
+  };
   await makeForeign(request.name);
   const volumeId = `n1/${world.volumeGroup}/${request.name}`;
   const [before, bytes] = [await report(), await digest(devicePath(world, volumeId))];
@@ -57,7 +68,11 @@ test("a logical volume without the driver's mark is nobody's business, whatever 
   const stage = await stageRequest(world, volumeId, "ext4");
   await expectRefused(world.rpc.NodeStageVolume(stage), "NOT_FOUND", /does not exist/);
   const range = { requiredBytes: 64 * MiB };
-  await expectRefused(world.rpc.ControllerExpandVolume({ volumeId, capacityRange: range }), "NOT_FOUND", /does not exist/);
+  await expectRefused(
+    world.rpc.ControllerExpandVolume({ volumeId, capacityRange: range }),
+    "NOT_FOUND",
+    /does not exist/,
+  );
   await expectRefused(world.rpc.ControllerGetVolume({ volumeId }), "NOT_FOUND", /does not exist/);
   expect((await world.rpc.ListVolumes({})).entries).toEqual([]);
   expect(await report()).toBe(before);
@@ -66,7 +81,11 @@ test("a logical volume without the driver's mark is nobody's business, whatever 
 });
 
 test("a foreign volume that has the name of a scratch volume is not removed", async () => {
-  const request = { name: claimName(), volumeCapabilities: [blockCapability()], capacityRange: { requiredBytes: 16 * MiB } };
+  const request = {
+    name: claimName(),
+    volumeCapabilities: [blockCapability()],
+    capacityRange: { requiredBytes: 16 * MiB },
+  };
   const volumeId = (await world.rpc.CreateVolume(request)).volume?.volumeId ?? "";
   await makeForeign(`grow-${request.name}`);
   const expand = { volumeId, capacityRange: { requiredBytes: 48 * MiB } };
@@ -114,21 +133,37 @@ test("another volume group of the machine is out of reach, also for the lvm proc
   await shell("lvcreate", "--quiet", "--yes", "--extents", "4", "--name", "theirs", other);
   const before = await report(other);
   const request = { name: claimName(), volumeCapabilities: [mountCapability()], parameters: { volumeGroup: other } };
-  await expectRefused(world.rpc.CreateVolume(request), "INVALID_ARGUMENT", /"volumeGroup" is "vg-of-others"; this node allows/);
+  await expectRefused(
+    world.rpc.CreateVolume(request),
+    "INVALID_ARGUMENT",
+    /"volumeGroup" is "vg-of-others"; this node allows/,
+  );
   expect(await world.rpc.GetCapacity({ parameters: { volumeGroup: other } })).toMatchObject({ availableCapacity: "0" });
-  await expectRefused(world.rpc.DeleteVolume({ volumeId: `n1/${other}/${claimName()}` }), "FAILED_PRECONDITION", /--volume-group/);
+  await expectRefused(
+    world.rpc.DeleteVolume({ volumeId: `n1/${other}/${claimName()}` }),
+    "FAILED_PRECONDITION",
+    /--volume-group/,
+  );
   await world.rpc.DeleteVolume({ volumeId: await createFilesystem(world, "ext4", 16 * MiB) });
   const lvm = await childOf(world, "lvm");
   const directory = /LVM_SYSTEM_DIR=([^\0]+)/.exec(await readFile(`/proc/${lvm?.pid}/environ`, "utf8"))?.[1] ?? "";
   const seen = await shell("env", `LVM_SYSTEM_DIR=${directory}`, "pvs", "--all", "-o", "pv_name,vg_name");
-  expect([...seen.matchAll(/"(\/dev\/[^"]*)", "vg_name":"([^"]*)"/g)].map(([, , group]) => group)).toEqual([world.volumeGroup]);
+  expect([...seen.matchAll(/"(\/dev\/[^"]*)", "vg_name":"([^"]*)"/g)].map(([, , group]) => group)).toEqual([
+    world.volumeGroup,
+  ]);
   expect(await report(other)).toBe(before);
   await shell("vgremove", "--quiet", "--force", "--yes", other);
 });
 
 test("DeleteVolume says OK only where the volume cannot exist", async () => {
   const name = claimName();
-  for (const garbage of ["x", "n1/x", `n1/${world.volumeGroup}/data`, `n1/${world.volumeGroup}/${name}/x`, `../${name}`]) {
+  for (const garbage of [
+    "x",
+    "n1/x",
+    `n1/${world.volumeGroup}/data`,
+    `n1/${world.volumeGroup}/${name}/x`,
+    `../${name}`,
+  ]) {
     expect(await world.rpc.DeleteVolume({ volumeId: garbage })).toEqual({});
   }
   expect(await world.rpc.DeleteVolume({ volumeId: `n1/${world.volumeGroup}/${name}` })).toEqual({});
@@ -143,31 +178,34 @@ const absences: readonly (readonly [string, () => Promise<unknown>, () => Promis
   ["without its disk", () => disks[0].remove(), () => disks[0].bringBack()],
 ];
 
-test.each(absences)("a volume group that is %s: nothing is concluded, and all goes on when it is back", async (_, go, comeBack) => {
-  const volumeId = await createFilesystem(world, "ext4", 16 * MiB);
-  const free = await freeBytes();
-  await shell("vgchange", "--quiet", "--activate", "n", world.volumeGroup);
-  await go();
-  await until("the driver has noticed", async () => (await world.rpc.Probe({})).ready?.value === false);
-  const absent = `n1/${world.volumeGroup}/${claimName()}`;
-  for (const id of [volumeId, absent]) {
-    await expectRefused(world.rpc.DeleteVolume({ volumeId: id }), "UNAVAILABLE", /./);
-  }
-  const request = await stageRequest(world, volumeId, "ext4");
-  await expectRefused(world.rpc.NodeStageVolume(request), "UNAVAILABLE", /./);
-  await expectRefused(world.rpc.ListVolumes({}), "UNAVAILABLE", /./);
-  const creation = { name: claimName(), volumeCapabilities: [mountCapability()] };
-  await expectRefused(world.rpc.CreateVolume(creation), "RESOURCE_EXHAUSTED", /./);
-  expect(await freeBytes()).toBe(0);
-  expect(await world.rpc.NodeUnstageVolume(request)).toEqual({});
-  await comeBack();
-  await until("the driver has noticed", async () => (await world.rpc.Probe({})).ready?.value);
-  expect(await freeBytes()).toBe(free);
-  await world.rpc.NodeStageVolume(request);
-  expect(await mountsAt(request.stagingTargetPath)).toHaveLength(1);
-  await world.rpc.NodeUnstageVolume(request);
-  await world.rpc.DeleteVolume({ volumeId });
-});
+test.each(absences)(
+  "a volume group that is %s: nothing is concluded, and all goes on when it is back",
+  async (_, go, comeBack) => {
+    const volumeId = await createFilesystem(world, "ext4", 16 * MiB);
+    const free = await freeBytes();
+    await shell("vgchange", "--quiet", "--activate", "n", world.volumeGroup);
+    await go();
+    await until("the driver has noticed", async () => (await world.rpc.Probe({})).ready?.value === false);
+    const absent = `n1/${world.volumeGroup}/${claimName()}`;
+    for (const id of [volumeId, absent]) {
+      await expectRefused(world.rpc.DeleteVolume({ volumeId: id }), "UNAVAILABLE", /./);
+    }
+    const request = await stageRequest(world, volumeId, "ext4");
+    await expectRefused(world.rpc.NodeStageVolume(request), "UNAVAILABLE", /./);
+    await expectRefused(world.rpc.ListVolumes({}), "UNAVAILABLE", /./);
+    const creation = { name: claimName(), volumeCapabilities: [mountCapability()] };
+    await expectRefused(world.rpc.CreateVolume(creation), "RESOURCE_EXHAUSTED", /./);
+    expect(await freeBytes()).toBe(0);
+    expect(await world.rpc.NodeUnstageVolume(request)).toEqual({});
+    await comeBack();
+    await until("the driver has noticed", async () => (await world.rpc.Probe({})).ready?.value);
+    expect(await freeBytes()).toBe(free);
+    await world.rpc.NodeStageVolume(request);
+    expect(await mountsAt(request.stagingTargetPath)).toHaveLength(1);
+    await world.rpc.NodeUnstageVolume(request);
+    await world.rpc.DeleteVolume({ volumeId });
+  },
+);
 
 test("what others do to the group is seen at once", async () => {
   const free = await freeBytes();
@@ -178,7 +216,13 @@ test("what others do to the group is seen at once", async () => {
   await shell("vgextend", "--quiet", "--yes", world.volumeGroup, disks[1].path);
   expect(await freeBytes()).toBeGreaterThan(free + 200 * MiB);
   const volumeId = await createFilesystem(world, "ext4", 400 * MiB);
-  const devices = await shell("lvs", "--noheadings", "-o", "devices", `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`);
+  const devices = await shell(
+    "lvs",
+    "--noheadings",
+    "-o",
+    "devices",
+    `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`,
+  );
   expect(devices).toMatch(/small1/);
   const request = await stageRequest(world, volumeId, "ext4");
   await world.rpc.NodeStageVolume(request);

@@ -10,7 +10,7 @@ import {
   stageRequest,
   writeAt,
 } from "./device-support.ts";
-import { childOf, persist, processes, stateOf, until, untilState } from "./process-support.ts";
+import { childOf, outcomeOf, persist, processes, stateOf, until, untilState } from "./process-support.ts";
 import {
   MiB,
   type World,
@@ -73,23 +73,15 @@ function blockRequest(parameters: Record<string, string> = {}, requiredBytes = l
   return { name: claimName(), capacityRange: { requiredBytes }, volumeCapabilities: [blockCapability()], parameters };
 }
 
-/** The call goes on by itself; how it ends is told. */
-function begin(call: Promise<unknown>): Promise<{ code: unknown }> {
-  return call.then(
-    () => ({ code: "OK" }),
-    (error: unknown) => ({ code: error instanceof Error && "code" in error ? error.code : error }),
-  );
-}
-
 test("zeroing that a crash ended is finished at the next start, without a call", async () => {
   await leaveData();
   await disk.delayWrites(500);
   const request = blockRequest();
-  const lost = begin(world.rpc.CreateVolume(request));
+  const lost = outcomeOf(world.rpc.CreateVolume(request));
   await untilState(world, request.name, "creating");
   await pause(800);
   await world.driver().kill();
-  expect(await lost).toEqual({ code: "UNAVAILABLE" });
+  expect(await lost).toBe("UNAVAILABLE");
   expect(await stateOf(world, request.name)).toBe("creating");
   expect(await countData(`/dev/${world.volumeGroup}/${request.name}`, 0, largeBytes)).toBeGreaterThan(10);
   await world.start();
@@ -105,7 +97,7 @@ test("the repeated CreateVolume waits for what the next run finishes; nothing is
   await leaveData();
   await disk.delayWrites(500);
   const request = blockRequest();
-  const lost = begin(world.rpc.CreateVolume(request));
+  const lost = outcomeOf(world.rpc.CreateVolume(request));
   await untilState(world, request.name, "creating");
   await world.driver().kill();
   await lost;
@@ -125,7 +117,11 @@ test("a call that cannot wait is told the progress 1 s before its deadline, and 
   await disk.delayWrites(1500);
   const request = blockRequest();
   const started = performance.now();
-  await expectRefused(world.rpc.CreateVolume(request, 3000), "ABORTED", /^create of this volume goes on \(zeroing \d+ %\)/);
+  await expectRefused(
+    world.rpc.CreateVolume(request, 3000),
+    "ABORTED",
+    /^create of this volume goes on \(zeroing \d+ %\)/,
+  );
   const took = performance.now() - started;
   expect(took).toBeGreaterThan(1900);
   expect(took).toBeLessThan(2900);
@@ -141,10 +137,10 @@ test("a call that cannot wait is told the progress 1 s before its deadline, and 
 test("DeleteVolume does not wait for the zeroing of what it removes", async () => {
   await disk.delayWrites(1000);
   const request = blockRequest();
-  const creation = begin(world.rpc.CreateVolume(request));
+  const creation = outcomeOf(world.rpc.CreateVolume(request));
   await untilState(world, request.name, "creating");
   await world.rpc.DeleteVolume({ volumeId: `n1/${world.volumeGroup}/${request.name}` });
-  expect(await creation).toEqual({ code: "ABORTED" });
+  expect(await creation).toBe("ABORTED");
   expect(await logicalVolumes(world)).toEqual([]);
 });
 
@@ -153,7 +149,7 @@ test("a wipe that a crash ended is finished at the next start, and then the volu
   await leaveData();
   const volumeId = (await world.rpc.CreateVolume(request)).volume?.volumeId ?? "";
   await disk.delayWrites(1000);
-  const deletion = begin(world.rpc.DeleteVolume({ volumeId }));
+  const deletion = outcomeOf(world.rpc.DeleteVolume({ volumeId }));
   await untilState(world, request.name, "removing");
   await world.driver().kill();
   await deletion;
@@ -163,7 +159,19 @@ test("a wipe that a crash ended is finished at the next start, and then the volu
   await until("the volume is gone", async () => (await logicalVolumes(world)).length === 0);
   await world.rpc.DeleteVolume({ volumeId });
   const size = String(largeBytes / (4 * MiB));
-  await shell("lvcreate", "--quiet", "--yes", "-Wn", "-Zn", "-l", size, "-n", "look", world.volumeGroup, extents.trim());
+  await shell(
+    "lvcreate",
+    "--quiet",
+    "--yes",
+    "-Wn",
+    "-Zn",
+    "-l",
+    size,
+    "-n",
+    "look",
+    world.volumeGroup,
+    extents.trim(),
+  );
   expect(await countData(`/dev/${world.volumeGroup}/look`, 0, largeBytes)).toBe(0);
   await shell("lvremove", "--quiet", "--yes", `${world.volumeGroup}/look`);
 });
@@ -174,7 +182,9 @@ test("an expansion that a crash ended leaves no scratch volume, and works when i
   const device = devicePath(world, volumeId);
   await writeAt(device, 0, Buffer.from("row"));
   await disk.delayWrites(1000);
-  const expansion = begin(world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: largeBytes } }));
+  const expansion = outcomeOf(
+    world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: largeBytes } }),
+  );
   await untilState(world, `grow-${logicalVolumeOf(volumeId)}`, "growing");
   expect((await world.rpc.ListVolumes({})).entries).toHaveLength(1);
   await world.driver().kill();
@@ -196,7 +206,7 @@ test.each([
   const volumeId = await createFilesystem(world, type, sizeBytes);
   const request = await stageRequest(world, volumeId, type);
   await disk.delayWrites(300);
-  const lost = begin(world.rpc.NodeStageVolume(request));
+  const lost = outcomeOf(world.rpc.NodeStageVolume(request));
   const { pid } = await until("mkfs runs", () => childOf(world, `mkfs.${type}`));
   await pause(100);
   process.kill(pid, "SIGSTOP");

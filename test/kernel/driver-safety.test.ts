@@ -7,6 +7,7 @@ import {
   breakStart,
   createFilesystem,
   digest,
+  dmsetup,
   filesystemUuid,
   holdExclusively,
   makeSmallDisk,
@@ -199,5 +200,24 @@ test("a device that is open O_EXCL elsewhere is touched by nobody", async () => 
   await mkfs.close();
   await world.rpc.NodeStageVolume(request);
   await world.rpc.NodeUnstageVolume(request);
+  await world.rpc.DeleteVolume({ volumeId });
+});
+
+test("a device that an ended command left suspended is resumed, and statistics do not wait for it", async () => {
+  const volumeId = await createFilesystem(world, "ext4", 32 * MiB);
+  const request = await stageRequest(world, volumeId, "ext4");
+  await world.rpc.NodeStageVolume(request);
+  await dmsetup("suspend", devicePath(world, volumeId));
+  const started = performance.now();
+  const statistics = world.rpc.NodeGetVolumeStats({ volumeId, volumePath: request.stagingTargetPath }, 5000);
+  expect((await statistics).volumeCondition).toMatchObject({
+    abnormal: true,
+    message: expect.stringMatching(/suspended/),
+  });
+  expect(performance.now() - started).toBeLessThan(2000);
+  await world.rpc.NodeStageVolume(request);
+  await writeFile(join(request.stagingTargetPath, "row"), "committed");
+  await world.rpc.NodeUnstageVolume(request);
+  await dmsetup("suspend", devicePath(world, volumeId));
   await world.rpc.DeleteVolume({ volumeId });
 });

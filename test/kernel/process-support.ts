@@ -1,5 +1,6 @@
 import { readFile, readdir } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
+import { CallError } from "../lab/csi-client.ts";
 import { type World, logicalVolumeOf, tagsOf } from "./world.ts";
 
 /** What proc_pid_stat(5) says of a process. */
@@ -26,9 +27,9 @@ export async function childOf(world: World, name: string): Promise<ProcessStatus
   return (await processes()).find((one) => one.name === name && one.parent === world.driver().pid && one.state !== "Z");
 }
 
-/** Asks until there is an answer. @throws Error after half a minute */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
-  const end = performance.now() + 30_000;
+/** Asks until there is an answer. @throws Error when there is none in so many milliseconds */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, patience = 30_000): Promise<T> {
+  const end = performance.now() + patience;
   while (performance.now() < end) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
@@ -54,9 +55,17 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (attempt === 100 || (code !== "ABORTED" && code !== "UNAVAILABLE")) throw error;
+      const passes = error instanceof CallError && /^(ABORTED|UNAVAILABLE)$/.test(error.code);
+      if (attempt === 100 || !passes) throw error;
       await pause(100);
     }
   }
+}
+
+/** Lets a call go on by itself, and tells its code in the end. */
+export function outcomeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "OK",
+    (error: unknown) => (error instanceof CallError ? error.code : String(error)),
+  );
 }
