@@ -1,9 +1,8 @@
 import { mkdtemp } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import type { CreateVolumeRequest } from "../../src/csi/generated/csi/v1/CreateVolumeRequest.ts";
-import type { VolumeCapability } from "../../src/csi/generated/csi/v1/VolumeCapability.ts";
 import { type BadCall, surroundings, wrongAnswers } from "./refusals.ts";
-import { MiB, type World, blockCapability, claimName, logicalVolumeOf, mountCapability, openWorld, tagsOf } from "./world.ts";
+import { MiB, type World, claimName, logicalVolumeOf, mountCapability, openWorld, tagsOf } from "./world.ts";
 
 let world: World;
 let volumeId: string;
@@ -12,7 +11,6 @@ let outside: string;
 
 const node = "topology.lvm.local.csi/node";
 const absent = "pvc-00000000-0000-0000-0000-000000000000";
-const accessMode = { mode: "SINGLE_NODE_WRITER" } as const;
 
 beforeAll(async () => {
   world = await openWorld();
@@ -34,7 +32,11 @@ afterEach(async () => {
 });
 
 function create(change: CreateVolumeRequest) {
-  const request = { name: claimName(), capacityRange: { requiredBytes: 32 * MiB }, volumeCapabilities: [mountCapability()] };
+  const request = {
+    name: claimName(),
+    capacityRange: { requiredBytes: 32 * MiB },
+    volumeCapabilities: [mountCapability()],
+  };
   return world.rpc.CreateVolume({ ...request, ...change });
 }
 
@@ -64,34 +66,61 @@ test("names and ids", async () => {
 
 test("ids of volumes that are not there, or not this node's", async () => {
   const [group, name] = [world.volumeGroup, logicalVolumeOf(volumeId)];
-  const strange = ["x", "/", "//", "..", "-x", `n1/${group}`, `n1/${group}/../${name}`, `n1//${name}`, `n1/${group}/-${name}`];
+  const strange = [
+    "x",
+    "/",
+    "//",
+    "..",
+    "-x",
+    `n1/${group}`,
+    `n1/${group}/../${name}`,
+    `n1//${name}`,
+    `n1/${group}/-${name}`,
+  ];
   const ids = [...strange, `n1/${group}/${name}/`, `${volumeId}'"\`$(touch x)`, `n1/${group}/${name.toUpperCase()}`];
-  const calls = [...ids, `n1/${group}/${absent}`, `n2/${group}/${name}`, `n1/other/${name}`].flatMap((id): BadCall[] => [
-    [`Get ${id}`, /volume ".*" does not exist/, () => world.rpc.ControllerGetVolume({ volumeId: id }), "NOT_FOUND"],
-    [
-      `Validate ${id}`,
-      /volume ".*" does not exist/,
-      () => world.rpc.ValidateVolumeCapabilities({ volumeId: id, volumeCapabilities: [mountCapability()] }),
-      "NOT_FOUND",
+  const calls = [...ids, `n1/${group}/${absent}`, `n2/${group}/${name}`, `n1/other/${name}`].flatMap(
+    (id): BadCall[] => [
+      [`Get ${id}`, /volume ".*" does not exist/, () => world.rpc.ControllerGetVolume({ volumeId: id }), "NOT_FOUND"],
+      [
+        `Validate ${id}`,
+        /volume ".*" does not exist/,
+        () => world.rpc.ValidateVolumeCapabilities({ volumeId: id, volumeCapabilities: [mountCapability()] }),
+        "NOT_FOUND",
+      ],
+      [
+        `Expand ${id}`,
+        /volume ".*" does not exist/,
+        () => world.rpc.ControllerExpandVolume({ volumeId: id, capacityRange: { requiredBytes: 999 * MiB } }),
+        "NOT_FOUND",
+      ],
     ],
-    [
-      `Expand ${id}`,
-      /volume ".*" does not exist/,
-      () => world.rpc.ControllerExpandVolume({ volumeId: id, capacityRange: { requiredBytes: 999 * MiB } }),
-      "NOT_FOUND",
-    ],
-  ]);
+  );
   expect(await wrongAnswers(calls)).toEqual([]);
   for (const id of [...ids, `n1/${group}/${absent}`]) await world.rpc.DeleteVolume({ volumeId: id });
   const elsewhere: readonly BadCall[] = [
-    ["node", /is on another node/, () => world.rpc.DeleteVolume({ volumeId: `n2/${group}/${name}` }), "FAILED_PRECONDITION"],
+    [
+      "node",
+      /is on another node/,
+      () => world.rpc.DeleteVolume({ volumeId: `n2/${group}/${name}` }),
+      "FAILED_PRECONDITION",
+    ],
     ["group", /--volume-group/, () => world.rpc.DeleteVolume({ volumeId: `n1/other/${name}` }), "FAILED_PRECONDITION"],
   ];
   expect(await wrongAnswers(elsewhere)).toEqual([]);
 });
 
 test("every other name is taken as it is, and reaches neither a path nor a command line", async () => {
-  const hostile = ["..", "-x", "--help", "../../etc/passwd", "a b\u2003c", "'\"`$(touch x);|&", "/dev/ubda", "@tag", "😀".repeat(32)];
+  const hostile = [
+    "..",
+    "-x",
+    "--help",
+    "../../etc/passwd",
+    "a b\u2003c",
+    "'\"`$(touch x);|&",
+    "/dev/ubda",
+    "@tag",
+    "😀".repeat(32),
+  ];
   const names = [...hostile, "%n%s", "pvc-AAAAAAAA-0000-0000-0000-000000000000", "ünïcödé‮"];
   const made = await Promise.all(names.map((name) => create({ name, capacityRange: { requiredBytes: 16 * MiB } })));
   const ids = made.map(({ volume }) => volume?.volumeId ?? "");
@@ -102,12 +131,27 @@ test("every other name is taken as it is, and reaches neither a path nor a comma
 });
 
 test("sizes", async () => {
-  const ranges: readonly (readonly [string, { requiredBytes?: string | number; limitBytes?: string | number }, RegExp, BadCall[3]])[] = [
+  const ranges: readonly (readonly [
+    string,
+    { requiredBytes?: string | number; limitBytes?: string | number },
+    RegExp,
+    BadCall[3],
+  ])[] = [
     ["no number", {}, /capacity_range names neither/, "INVALID_ARGUMENT"],
     ["negative", { requiredBytes: -1 }, /required_bytes is -1/, "INVALID_ARGUMENT"],
     ["negative limit", { limitBytes: -4096 }, /limit_bytes is -4096/, "INVALID_ARGUMENT"],
-    ["most negative", { requiredBytes: "-9223372036854775808" }, /required_bytes is -9223372036854775808/, "INVALID_ARGUMENT"],
-    ["contradictory", { requiredBytes: 64 * MiB, limitBytes: 32 * MiB }, /limit_bytes .* is below required_bytes/, "INVALID_ARGUMENT"],
+    [
+      "most negative",
+      { requiredBytes: "-9223372036854775808" },
+      /required_bytes is -9223372036854775808/,
+      "INVALID_ARGUMENT",
+    ],
+    [
+      "contradictory",
+      { requiredBytes: 64 * MiB, limitBytes: 32 * MiB },
+      /limit_bytes .* is below required_bytes/,
+      "INVALID_ARGUMENT",
+    ],
     ["2^53", { requiredBytes: "9007199254740992" }, /required_bytes is 9007199254740992.*2\^53 - 1/, "OUT_OF_RANGE"],
     ["2^63 - 1", { requiredBytes: "9223372036854775807" }, /required_bytes is 9223372036854775807/, "OUT_OF_RANGE"],
     ["limit 2^63 - 1", { limitBytes: "9223372036854775807" }, /limit_bytes is 9223372036854775807/, "OUT_OF_RANGE"],
@@ -130,63 +174,40 @@ test("sizes", async () => {
   expect(await wrongAnswers([...calls, ...missing])).toEqual([]);
 });
 
-const badCapabilities: readonly (readonly [string, readonly VolumeCapability[], RegExp])[] = [
-  ["no mode", [{ mount: {} }], /volume_capabilities\.access_mode is missing/],
-  ["mode unknown", [{ mount: {}, accessMode: {} }], /access_mode "UNKNOWN" is not supported/],
-  ["mode multi-node writer", [{ mount: {}, accessMode: { mode: "MULTI_NODE_MULTI_WRITER" } }], /access_mode "MULTI_NODE_MULTI/],
-  ["mode multi-node reader", [{ block: {}, accessMode: { mode: "MULTI_NODE_READER_ONLY" } }], /access_mode "MULTI_NODE_READER/],
-  ["mode one writer", [{ block: {}, accessMode: { mode: "MULTI_NODE_SINGLE_WRITER" } }], /access_mode "MULTI_NODE_SINGLE/],
-  ["neither mount nor block", [{ accessMode }], /neither mount nor block/],
-  ["mount and block", [mountCapability(), blockCapability()], /mount and block at once/],
-  ["two filesystems", [mountCapability("ext4"), mountCapability("xfs")], /several filesystems: "ext4", "xfs"/],
-  ["fs ntfs", [mountCapability("ntfs")], /fs_type "ntfs" is unknown/],
-  ["fs EXT4", [mountCapability("EXT4")], /fs_type "EXT4" is unknown/],
-  ["fs -x", [mountCapability("-x")], /fs_type "-x" is unknown/],
-  ["fs path", [mountCapability("../../bin/sh")], /fs_type .* is unknown/],
-  ["fs newline", [mountCapability("ext4\n")], /fs_type "ext4\\n" is unknown/],
-  ["fs inherited", [mountCapability("toString")], /fs_type "toString" is unknown/],
-  ["fs long", [mountCapability("x".repeat(129))], /fs_type is longer than 128 bytes/],
-  ["group", [{ mount: { volumeMountGroup: "1000" }, accessMode }], /volume_mount_group is not supported/],
-  ["flags long", [mountCapability("ext4", "SINGLE_NODE_WRITER", Array(600).fill("noatime"))], /mount_flags have more than 4096/],
-];
-
-test("capabilities", async () => {
-  const calls = badCapabilities.flatMap(([what, volumeCapabilities, message]): BadCall[] => [
-    [`create ${what}`, message, () => create({ volumeCapabilities: [...volumeCapabilities] })],
-    [`capacity ${what}`, message, () => world.rpc.GetCapacity({ volumeCapabilities: [...volumeCapabilities] })],
-  ]);
-  const none: readonly BadCall[] = [
-    ["create none", /volume_capabilities is missing/, () => create({ volumeCapabilities: [] })],
-    ["validate none", /volume_capabilities is missing/, () => world.rpc.ValidateVolumeCapabilities({ volumeId })],
-    [
-      "expand",
-      /volume_capability.access_mode is missing/,
-      () => world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 1 }, volumeCapability: { mount: {} } }),
-    ],
-  ];
-  expect(await wrongAnswers([...calls, ...none])).toEqual([]);
-  for (const [, volumeCapabilities, message] of badCapabilities) {
-    const answer = await world.rpc.ValidateVolumeCapabilities({ volumeId, volumeCapabilities: [...volumeCapabilities] });
-    expect(answer).toMatchObject({ confirmed: null, message: expect.stringMatching(message) });
-  }
-});
-
 test("topology, sources, tokens and all the rest", async () => {
   const requisite = [{ segments: { [node]: "n2" } }, { segments: { [node]: "" } }];
   const token = /starting_token is not one of this driver's/;
   const calls: readonly BadCall[] = [
-    ["other node", /accessibility_requirements/, () => create({ accessibilityRequirements: { requisite } }), "RESOURCE_EXHAUSTED"],
+    [
+      "other node",
+      /accessibility_requirements/,
+      () => create({ accessibilityRequirements: { requisite } }),
+      "RESOURCE_EXHAUSTED",
+    ],
     ["snapshot", /volume_content_source/, () => create({ volumeContentSource: { snapshot: { snapshotId: "s" } } })],
     ["clone", /volume_content_source/, () => create({ volumeContentSource: { volume: { volumeId } } })],
     ["empty source", /volume_content_source/, () => create({ volumeContentSource: {} })],
     ["mutable", /mutable_parameters/, () => create({ mutableParameters: { iops: "5" } })],
     ["max_entries", /max_entries is -1/, () => world.rpc.ListVolumes({ maxEntries: -1 })],
     ["max_entries", /max_entries is -2147483648/, () => world.rpc.ListVolumes({ maxEntries: -(2 ** 31) })],
-    ["publish", /ControllerPublishVolume/, () => world.rpc.ControllerPublishVolume({ volumeId, nodeId: "n1" }), "UNIMPLEMENTED"],
-    ["snapshot", /CreateSnapshot/, () => world.rpc.CreateSnapshot({ sourceVolumeId: volumeId, name: "s" }), "UNIMPLEMENTED"],
-    ...["x", "../..", "-1", "YWZ0ZXIgeA==", "YWZ0ZX I", "\u0000", "ü".repeat(100_000)].map(
-      (startingToken): BadCall => ["token", token, () => world.rpc.ListVolumes({ startingToken }), "ABORTED"],
-    ),
+    [
+      "publish",
+      /ControllerPublishVolume/,
+      () => world.rpc.ControllerPublishVolume({ volumeId, nodeId: "n1" }),
+      "UNIMPLEMENTED",
+    ],
+    [
+      "snapshot",
+      /CreateSnapshot/,
+      () => world.rpc.CreateSnapshot({ sourceVolumeId: volumeId, name: "s" }),
+      "UNIMPLEMENTED",
+    ],
+    ...["x", "../..", "-1", "YWZ0ZXIgeA==", "YWZ0ZX I", "\u0000", "ü".repeat(100_000)].map((startingToken): BadCall => [
+      "token",
+      token,
+      () => world.rpc.ListVolumes({ startingToken }),
+      "ABORTED",
+    ]),
   ];
   expect(await wrongAnswers(calls)).toEqual([]);
 });

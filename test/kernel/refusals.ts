@@ -23,7 +23,7 @@ export async function wrongAnswers(calls: readonly BadCall[]): Promise<readonly 
       (error: unknown) => (error instanceof CallError ? error : String(error)),
     );
     const problem = typeof answer === "string" ? answer : problemOf(answer, code, message);
-    if (problem !== undefined) wrong.push(`${what}: ${problem.slice(0, 400)}`);
+    if (problem !== undefined) wrong.push(JSON.stringify(`${what}: ${problem.slice(0, 300)}`));
   }
   return wrong;
 }
@@ -45,6 +45,6 @@ export async function surroundings(world: World, directory: string): Promise<obj
     pid: world.driver().pid,
     alive: process.kill(world.driver().pid, 0),
     probe: await world.rpc.Probe({}),
-    faults: (await world.driver().log()).split("\n").filter((line) => /"code":"(INTERNAL|UNKNOWN)"/.test(line)),
+    faults: (await world.driver().log()).match(/"code":"(INTERNAL|UNKNOWN)","message":"[^"]*/g),
   };
 }

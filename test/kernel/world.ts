@@ -45,7 +45,13 @@ export async function openWorld(
   let driver: Driver;
   const start = async (more: readonly string[] = flags): Promise<Driver> => {
     const logFile = join(directory, "driver.log");
-    driver = await startDriver({ socketPath, kubeletDirectory: kubelet, volumeGroups: [volumeGroup], logFile, flags: more });
+    driver = await startDriver({
+      socketPath,
+      kubeletDirectory: kubelet,
+      volumeGroups: [volumeGroup],
+      logFile,
+      flags: more,
+    });
     return driver;
   };
   driver = await start();
@@ -113,7 +119,10 @@ export async function tagsOf(world: World, logicalVolume: string): Promise<Recor
 /** Names of all logical volumes of the group, hidden ones too, as LVM itself reports them. */
 export async function logicalVolumes(world: World): Promise<readonly string[]> {
   const text = await shell("lvs", "--noheadings", "--all", "-o", "lv_name", world.volumeGroup);
-  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 }
 
 /** A staging directory, made as the kubelet makes it. */
@@ -150,6 +159,9 @@ export async function expectRefused(call: Promise<unknown>, code: keyof typeof s
 
 async function unmountBelow(directory: string): Promise<void> {
   const table = await readFile("/proc/self/mountinfo", "utf8");
-  const targets = table.split("\n").flatMap((line) => line.split(" ")[4] ?? []).filter((path) => path.startsWith(`${directory}/`));
+  const targets = table
+    .split("\n")
+    .flatMap((line) => line.split(" ")[4] ?? [])
+    .filter((path) => path.startsWith(`${directory}/`));
   for (const path of targets.toReversed()) await shell("umount", path);
 }
