@@ -1,9 +1,21 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createHost } from "./create-host.ts";
 import type { OpenHost } from "./create-host.ts";
+import type { BlockDevice } from "./host.ts";
 
 let directory: string;
 let kubelet: string;
@@ -127,4 +139,37 @@ test("devices that are not there are not found", async () => {
   expect(await open.host.devices.findMapping("no-such")).toBeUndefined();
   expect(await open.host.devices.findNumber("4095:1")).toBeUndefined();
   await expect(open.host.devices.findNumber("../../x")).rejects.toMatchObject({ code: "EINVAL" });
+});
+
+/** Opening a pipe hangs like a dead disk, until somebody opens its other end. */
+function makeHangingDevice(index: number): BlockDevice {
+  const path = join(directory, `pipe${index}`);
+  execFileSync("mkfifo", [path]);
+  return {
+    name: `..${path.replaceAll("/", "!")}`,
+    number: `0:${index}`,
+    sizeBytes: 0,
+    holders: [],
+    mapping: undefined,
+  };
+}
+
+test("disks that hang hold up nothing else, and other disks not for long", async () => {
+  const { devices, mounts } = open.host;
+  const sick = Array.from({ length: 5 }, (_, index) => makeHangingDevice(index));
+  const healthy = { name: "null", number: "1:3", sizeBytes: 0, holders: [], mapping: undefined };
+  const hanging = sick.map((device) => devices.read(device, []));
+  const stale = { code: "ESTALE" };
+  const started = performance.now();
+  expect(await mounts.status(at("pods/full"))).toMatchObject({ kind: "directory" });
+  await mounts.makeDirectory(at("pods/meanwhile"));
+  await mounts.remove(at("pods/meanwhile"));
+  await expect(mounts.unmount(at("pods/full"))).rejects.toMatchObject({ name: "SystemError" });
+  await expect(devices.flush(healthy)).rejects.toMatchObject(stale);
+  await expect(devices.openExclusive(healthy)).rejects.toMatchObject(stale);
+  expect(performance.now() - started).toBeLessThan(4_000);
+  await expect(devices.read(healthy, [])).rejects.toMatchObject(stale);
+  expect(performance.now() - started).toBeLessThan(10_000);
+  sick.forEach(({ name }) => closeSync(openSync(`/dev/${name.replaceAll("!", "/")}`, constants.O_WRONLY)));
+  expect(await Promise.allSettled(hanging)).toMatchObject(sick.map(() => ({ status: "rejected", reason: stale })));
 });

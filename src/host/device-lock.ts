@@ -20,9 +20,9 @@ export interface DeviceLock {
 export async function lockDevice(runJob: RunJob, directory: string, device: BlockDevice): Promise<DeviceLock> {
   const path = join(directory, lockName(device));
   try {
-    const fd = await runJob("query", path, "lockPath", { path });
+    const fd = await runJob("device", path, "lockPath", { path });
     const stream = createWriteStream("", { fd, autoClose: false });
-    return { stream, release: () => runJob("query", path, "unlockPath", { path, fd }) };
+    return { stream, release: () => runJob("device", path, "unlockPath", { path, fd }) };
   } catch (error) {
     if (hasCode(error, ["EBUSY"])) {
       throw new SystemError("EBUSY", `an earlier program is still at work on ${device.name}`, { cause: error });

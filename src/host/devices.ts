@@ -19,20 +19,20 @@ export function createDevices(runJob: RunJob): Devices {
     list: async () => kernelNames().flatMap((name) => describe(name) ?? []),
     findMapping: async (name) => findMapping(name),
     findNumber: async (number) => findNumber(number),
-    read: (device, ranges) => runJob("query", device.number, "readDevice", { device, ranges }),
-    flush: (device) => runJob("data", device.number, "flushDevice", { device }),
+    read: (device, ranges) => runJob("read", device.number, "readDevice", { device, ranges }),
+    flush: (device) => runJob("device", device.number, "flushDevice", { device }),
     openExclusive: async (device) => {
-      const fd = await runJob("query", device.number, "openExclusive", { device });
+      const fd = await runJob("device", device.number, "openExclusive", { device });
       return createWritableDevice(runJob, device, fd);
     },
     openShared: async (device) => {
-      const fd = await runJob("query", device.number, "openShared", { device });
+      const fd = await runJob("device", device.number, "openShared", { device });
       return createWritableDevice(runJob, device, fd);
     },
     hold: async (device) => {
-      const fd = await runJob("query", device.number, "openHeld", { device });
+      const fd = await runJob("device", device.number, "openHeld", { device });
       let closed: Promise<void> | undefined;
-      return { close: () => (closed ??= runJob("query", device.number, "closeDescriptor", { fd })) };
+      return { close: () => (closed ??= runJob("device", device.number, "closeDescriptor", { fd })) };
     },
   };
 }

@@ -17,11 +17,11 @@ export function createMounts(runJob: RunJob, kubeletDirectory: KubeletDirectory)
   return {
     kubeletDirectory,
     table: async () => readMountTable(),
-    status: async (path) => runJob("query", path, "pathStatus", { path: parse(path) }),
-    makeDirectory: async (path) => runJob("query", path, "makeDirectory", { path: parse(path) }),
-    makeFile: async (path) => runJob("query", path, "makeFile", { path: parse(path) }),
-    remove: async (path) => runJob("query", path, "removePath", { path: parse(path) }),
-    usage: async (path, mountId) => runJob("query", path, "filesystemUsage", { path: parse(path), mountId }),
+    status: async (path) => runJob("path", path, "pathStatus", { path: parse(path) }),
+    makeDirectory: async (path) => runJob("path", path, "makeDirectory", { path: parse(path) }),
+    makeFile: async (path) => runJob("path", path, "makeFile", { path: parse(path) }),
+    remove: async (path) => runJob("path", path, "removePath", { path: parse(path) }),
+    usage: async (path, mountId) => runJob("path", path, "filesystemUsage", { path: parse(path), mountId }),
     mount: async (mount) => {
       const input = { ...mount, target: parse(mount.target) };
       return runJob("mount", mount.target, "mountFilesystem", input);

@@ -95,11 +95,14 @@ test("an identity that is no file's name is refused", async () => {
   await expect(programs.run("true", [], deviceWith("../x"))).rejects.toMatchObject({ code: "EINVAL" });
 });
 
+function moduleUrl(file: string): string {
+  return JSON.stringify(new URL(file, import.meta.url));
+}
+
 function driverProgram(device: BlockDevice): string {
-  const here = (file: string): string => JSON.stringify(new URL(file, import.meta.url));
   return `
-    const { createPrograms } = await import(${here("programs.ts")});
-    const { createWorkerPool } = await import(${here("worker-pool.ts")});
+    const { createPrograms } = await import(${moduleUrl("programs.ts")});
+    const { createWorkerPool } = await import(${moduleUrl("worker-pool.ts")});
     const programs = createPrograms(createWorkerPool().runJob, () => ${JSON.stringify(directory)});
     const script = "echo $$ > ${directory}/new; mv ${directory}/new ${directory}/pid; exec sleep 60";
     await programs.run("sh", ["-c", script], ${JSON.stringify(device)});

@@ -26,7 +26,7 @@ let lane: WorkerLane;
 
 beforeEach(() => {
   stock = new ThreadStock({ entry, idleMilliseconds: 60_000 });
-  lane = new WorkerLane(stock, 2);
+  lane = new WorkerLane(stock, { usual: 2, most: 12, patienceMilliseconds: 60_000 });
 });
 
 afterEach(async () => {
@@ -87,6 +87,39 @@ test("no more jobs are at work than allowed", async () => {
   expect(stock.size).toBe(2);
 });
 
+test.each([
+  [4, 4],
+  [10, 2],
+])("with %d keys that hang, of which %d count at a time, another is served soon", async (count, usual) => {
+  const patienceMilliseconds = 100;
+  const patient = new WorkerLane(stock, { usual, most: 12, patienceMilliseconds });
+  const gates = Array.from({ length: count }, gate);
+  const held = gates.map((closed, index) => patient.run(`sick${index}`, { name: "hold", input: closed }));
+  const started = performance.now();
+  expect(await patient.run("well", { name: "echo", input: 1 })).toBe(1);
+  const rounds = Math.ceil(count / usual);
+  expect(performance.now() - started).toBeGreaterThan(0.9 * rounds * patienceMilliseconds);
+  expect(performance.now() - started).toBeLessThan(rounds * patienceMilliseconds + 5_000);
+  const again = performance.now();
+  expect(await patient.run("well", { name: "echo", input: 2 })).toBe(2);
+  expect(performance.now() - again).toBeLessThan(5_000);
+  gates.forEach(open);
+  await Promise.all(held);
+});
+
+test("keys that hang do not take more threads than allowed", async () => {
+  const narrow = new WorkerLane(stock, { usual: 2, most: 3, patienceMilliseconds: 20 });
+  const gates = [gate(), gate(), gate()];
+  const held = gates.map((closed, index) => narrow.run(`sick${index}`, { name: "hold", input: closed }));
+  let done = false;
+  const fourth = narrow.run("well", { name: "echo", input: 1 }).finally(() => (done = true));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(done).toBe(false);
+  gates.forEach(open);
+  await Promise.all([...held, fourth]);
+  expect(stock.size).toBe(3);
+});
+
 test("calls that pile up behind one that hangs are refused", async () => {
   const closed = gate();
   const held = run("hold", "sick", closed);
@@ -110,7 +143,7 @@ test("closing refuses what waits, lets the rest end, and takes nothing new", asy
 
 test("an idle thread ends", async () => {
   const hasty = new ThreadStock({ entry, idleMilliseconds: 20 });
-  const hastyLane = new WorkerLane(hasty, 1);
+  const hastyLane = new WorkerLane(hasty, { usual: 1, most: 1, patienceMilliseconds: 60_000 });
   const first = await hastyLane.run("a", { name: "thread", input: undefined });
   expect(hasty.size).toBe(1);
   while (hasty.size > 0) {

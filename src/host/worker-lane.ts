@@ -11,21 +11,37 @@ interface WaitingJob {
   readonly result: PromiseWithResolvers<unknown>;
 }
 
+/** How many jobs of a lane are at work at a time. */
+export interface LaneLimits {
+  /** Of those that come to an end as they should. */
+  readonly usual: number;
+  /** Of all, those that hang with their disk included. */
+  readonly most: number;
+  /** A job at work for longer than this counts as hanging. */
+  readonly patienceMilliseconds: number;
+}
+
+interface JobAtWork {
+  readonly end: Promise<void>;
+  hangs: boolean;
+}
+
 /**
  * Jobs of one sort, of which a bounded number is at work. Jobs of one key (a device, a path) are done one at a time, in
- * order: so a device that hangs holds up one thread, and the others serve the other devices.
+ * order. So a device that hangs holds up one thread and those who ask about it; and as a job that hangs gives up its
+ * place after a while, a few such devices do not hold up the others for good.
  */
 export class WorkerLane {
   readonly #stock: ThreadStock;
-  readonly #maximumAtWork: number;
+  readonly #limits: LaneLimits;
   readonly #waiting: WaitingJob[] = [];
-  /** The keys of the jobs at work. */
-  readonly #busy = new Map<string, Promise<void>>();
+  /** By their keys. */
+  readonly #atWork = new Map<string, JobAtWork>();
   #closed = false;
 
-  constructor(stock: ThreadStock, maximumAtWork: number) {
+  constructor(stock: ThreadStock, limits: LaneLimits) {
     this.#stock = stock;
-    this.#maximumAtWork = maximumAtWork;
+    this.#limits = limits;
   }
 
   /** @throws SystemError EAGAIN when too many jobs wait for that key; ECANCELED when the lane has been closed. */
@@ -48,21 +64,38 @@ export class WorkerLane {
     for (const job of this.#waiting.splice(0)) {
       job.result.reject(closedError());
     }
-    await Promise.all(this.#busy.values());
+    await Promise.all([...this.#atWork.values()].map(({ end }) => end));
   }
 
   #next(): void {
-    const index = this.#waiting.findIndex((job) => !this.#busy.has(job.key));
-    const job = this.#waiting[index];
-    if (job === undefined || this.#busy.size >= this.#maximumAtWork) {
-      return;
+    while (this.#hasRoom()) {
+      const index = this.#waiting.findIndex((job) => !this.#atWork.has(job.key));
+      const [job] = index < 0 ? [] : this.#waiting.splice(index, 1);
+      if (job === undefined) {
+        return;
+      }
+      this.#begin(job);
     }
-    this.#waiting.splice(index, 1);
-    const work = this.#perform(job).finally(() => {
-      this.#busy.delete(job.key);
+  }
+
+  #hasRoom(): boolean {
+    const counted = [...this.#atWork.values()].filter(({ hangs }) => !hangs).length;
+    return counted < this.#limits.usual && this.#atWork.size < this.#limits.most;
+  }
+
+  #begin(job: WaitingJob): void {
+    const patience = setTimeout(() => {
+      atWork.hangs = true;
+      this.#next();
+    }, this.#limits.patienceMilliseconds);
+    patience.unref();
+    const end = this.#perform(job).finally(() => {
+      clearTimeout(patience);
+      this.#atWork.delete(job.key);
       this.#next();
     });
-    this.#busy.set(job.key, work);
+    const atWork: JobAtWork = { end, hangs: false };
+    this.#atWork.set(job.key, atWork);
   }
 
   async #perform(job: WaitingJob): Promise<void> {

@@ -1,12 +1,10 @@
 import type { Jobs } from "./jobs.ts";
 import { ThreadStock } from "./thread-stock.ts";
 import { WorkerLane } from "./worker-lane.ts";
+import type { LaneLimits } from "./worker-lane.ts";
 
-/**
- * Work that lasts (zeroing) and work that can hang with a disk (unmounting) never stands in the way of a short question,
- * and one never in the way of the other.
- */
-export type LaneName = "query" | "mount" | "data";
+/** A lane for each sort of work, so that no sort waits for another. */
+export type LaneName = keyof typeof lanes;
 
 /** Does a job in a worker thread. Jobs of one key and lane are done one at a time. */
 export type RunJob = <Name extends keyof Jobs>(
@@ -22,7 +20,24 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
-const MAXIMUM_AT_WORK = 4;
+const patienceMilliseconds = 5_000;
+
+/**
+ * Each lane has threads of its own, up to `most`: together 48, if as many disks hang in every way there is. While they
+ * do not, at most `usual` are at work, and most of the time one or two threads serve all lanes.
+ */
+const lanes = {
+  /** Reads of devices: labels and metadata of physical volumes, what a volume holds. A dead disk hangs these first. */
+  read: { usual: 4, most: 14, patienceMilliseconds },
+  /** Questions about paths, and making and removing them. */
+  path: { usual: 4, most: 12, patienceMilliseconds },
+  mount: { usual: 4, most: 8, patienceMilliseconds },
+  /** Steps of writing to a device that take as long as they are large. */
+  data: { usual: 4, most: 6, patienceMilliseconds },
+  /** What is short unless the disk hangs: opening, flushing and closing a device. LVM's commits wait for these. */
+  device: { usual: 4, most: 8, patienceMilliseconds },
+} satisfies Record<string, LaneLimits>;
+
 const IDLE_MILLISECONDS = 60_000;
 
 export function createWorkerPool(): WorkerPool {
@@ -30,10 +45,12 @@ export function createWorkerPool(): WorkerPool {
     entry: new URL("./worker.ts", import.meta.url),
     idleMilliseconds: IDLE_MILLISECONDS,
   });
-  const lanes: Readonly<Record<LaneName, WorkerLane>> = {
-    query: new WorkerLane(stock, MAXIMUM_AT_WORK),
-    mount: new WorkerLane(stock, MAXIMUM_AT_WORK),
-    data: new WorkerLane(stock, MAXIMUM_AT_WORK),
+  const open: Readonly<Record<LaneName, WorkerLane>> = {
+    read: new WorkerLane(stock, lanes.read),
+    path: new WorkerLane(stock, lanes.path),
+    mount: new WorkerLane(stock, lanes.mount),
+    data: new WorkerLane(stock, lanes.data),
+    device: new WorkerLane(stock, lanes.device),
   };
   return {
     runJob: async <Name extends keyof Jobs>(
@@ -42,12 +59,12 @@ export function createWorkerPool(): WorkerPool {
       name: Name,
       input: Parameters<Jobs[Name]>[0],
     ) => {
-      const value = await lanes[lane].run(key, { name, input });
+      const value = await open[lane].run(key, { name, input });
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- worker.ts gives back what the job returned
       return value as ReturnType<Jobs[Name]>;
     },
     close: async () => {
-      await Promise.all(Object.values(lanes).map((lane) => lane.close()));
+      await Promise.all(Object.values(open).map((lane) => lane.close()));
       await stock.close();
     },
   };

@@ -13,7 +13,7 @@ export function createWritableDevice(runJob: RunJob, device: BlockDevice, fd: nu
   const step = createSequence();
   const { number } = device;
   return {
-    read: (ranges) => step.run(() => runJob("data", number, "readDescriptor", { fd, ranges })),
+    read: (ranges) => step.run(() => runJob("device", number, "readDescriptor", { fd, ranges })),
     zero: (range) => {
       const checked = checkRange(range, MAXIMUM_ZERO_BYTES);
       return step.run(() => runJob("data", number, "zeroDescriptor", { fd, range: checked }));
@@ -26,8 +26,8 @@ export function createWritableDevice(runJob: RunJob, device: BlockDevice, fd: nu
       const checked = checkRange(range, MAXIMUM_SCRAMBLE_BYTES);
       return step.run(() => runJob("data", number, "scrambleDescriptor", { fd, range: checked }));
     },
-    flush: () => step.run(() => runJob("data", number, "flushDescriptor", { fd })),
-    close: () => step.end(() => runJob("data", number, "closeDescriptor", { fd })),
+    flush: () => step.run(() => runJob("device", number, "flushDescriptor", { fd })),
+    close: () => step.end(() => runJob("device", number, "closeDescriptor", { fd })),
   };
 }
 
