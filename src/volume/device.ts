@@ -1,5 +1,5 @@
 import { SystemError, VolumeError } from "../errors.ts";
-import type { BlockDevice, WritableDevice } from "../host/host.ts";
+import type { BlockDevice, Programs, WritableDevice } from "../host/host.ts";
 import type { LogicalVolume } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import type { Context } from "./context.ts";
@@ -67,7 +67,38 @@ export async function withExclusive<Result>(
   }
 }
 
-/** The path of the device's node, for programs. The kernel writes "!" for "/" in names. */
-export function devicePath(device: BlockDevice): string {
+/** The kernel writes "!" for "/" in names. */
+function devicePath(device: BlockDevice): string {
   return `/dev/${device.name.replaceAll("!", "/")}`;
+}
+
+/** What a program that works on a device is given. */
+export interface ProgramDevice {
+  /** Runs programs that hold a lock on the device for as long as they live, whether or not this process does. */
+  readonly programs: Pick<Programs, "run">;
+  /** The path of the device's node. */
+  readonly path: string;
+}
+
+/**
+ * Does work with programs on a device. It is kept open from before it is looked at until the last program has ended:
+ * an open device can be neither deactivated nor its number given to another, whose node the path would then be.
+ * @throws VolumeError aborted when a program of an earlier run is still at work on the device
+ */
+export async function withPrograms<Result>(
+  context: Context,
+  device: BlockDevice,
+  work: (given: ProgramDevice) => Promise<Result>,
+): Promise<Result> {
+  const held = await context.host.devices.hold(device);
+  try {
+    const run: Programs["run"] = (file, args) => context.host.programs.run(file, args, device);
+    return await work({ programs: { run }, path: devicePath(device) });
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== "EBUSY") throw error;
+    const reason = `a program of an earlier run is still at work on /dev/${device.name}`;
+    throw new VolumeError("aborted", `${reason}; try again when it has ended`, { cause: error });
+  } finally {
+    await held.close();
+  }
 }

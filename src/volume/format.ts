@@ -5,7 +5,7 @@ import type { FilesystemName } from "../filesystem/names.ts";
 import { type Contents, probe } from "../filesystem/probe.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
-import { devicePath, withExclusive } from "./device.ts";
+import { type ProgramDevice, withExclusive, withPrograms } from "./device.ts";
 import type { Work } from "./operations.ts";
 
 /**
@@ -14,30 +14,51 @@ import type { Work } from "./operations.ts";
  * @returns what the device then carries
  * @throws VolumeError failedPrecondition for anything that needs a human; aborted while an earlier run's program works.
  */
-export async function prepareFilesystem(
+export function prepareFilesystem(
   context: Context,
-  volume: Volume & { readonly record: { readonly filesystem: FilesystemName } },
+  volume: FilesystemVolume,
   device: BlockDevice,
   work: Work,
 ): Promise<Contents> {
-  const { filesystem } = volume.record;
-  switch (volume.record.state) {
-    case "ready": {
-      const contents = await inspectExclusively(context, device);
-      if (contents.kind !== "blank") throw unexpected(volume, contents, "should be blank before its first use");
-      const formatting = await changeRecord(volume, { state: "formatting" });
-      return format(context, formatting, device, { filesystem, force: false, work });
+  return withPrograms(context, device, (given) => {
+    const task = { context, volume, device, given, work };
+    switch (volume.record.state) {
+      case "ready":
+        return formatBlank(task);
+      case "formatting":
+        return formatAgain(task);
+      default:
+        return checkFormatted(task);
     }
-    case "formatting": {
-      const contents = await inspectExclusively(context, device);
-      if (contents.kind === "filesystem" && contents.everMounted) {
-        throw unexpected(volume, contents, "was interrupted before its first mount, yet has been mounted");
-      }
-      return format(context, volume, device, { filesystem, force: true, work });
-    }
-    default:
-      return checkFormatted(context, volume, device, filesystem, work);
+  });
+}
+
+/** A volume that is to carry a filesystem. */
+export type FilesystemVolume = Volume & { readonly record: { readonly filesystem: FilesystemName } };
+
+interface Task {
+  readonly context: Context;
+  readonly volume: FilesystemVolume;
+  readonly device: BlockDevice;
+  readonly given: ProgramDevice;
+  readonly work: Work;
+}
+
+async function formatBlank(task: Task): Promise<Contents> {
+  const { context, volume, device } = task;
+  const contents = await inspectExclusively(context, device);
+  if (contents.kind !== "blank") throw unexpected(volume, contents, "should be blank before its first use");
+  return format(task, await changeRecord(volume, { state: "formatting" }), false);
+}
+
+/** An earlier run ended within mkfs. What it left was never mounted, so that nobody's data can be in it. */
+async function formatAgain(task: Task): Promise<Contents> {
+  const { context, volume, device } = task;
+  const contents = await inspectExclusively(context, device);
+  if (contents.kind === "filesystem" && contents.everMounted) {
+    throw unexpected(volume, contents, "was interrupted before its first mount, yet has been mounted");
   }
+  return format(task, volume, true);
 }
 
 /** What the device carries, read while it may be in use. */
@@ -57,15 +78,13 @@ async function inspectExclusively(context: Context, device: BlockDevice): Promis
 }
 
 async function format(
-  context: Context,
+  { context, device, given, work, ...task }: Task,
   volume: Volume,
-  device: BlockDevice,
-  how: { readonly filesystem: FilesystemName; readonly force: boolean; readonly work: Work },
+  force: boolean,
 ): Promise<Contents> {
-  const { filesystem, force, work } = how;
+  const { filesystem, mkfsOptions } = task.volume.record;
   work.progress.text = `making the ${filesystem} filesystem`;
-  const options = { force, extra: volume.record.mkfsOptions };
-  await make(context.host.programs, filesystem, devicePath(device), options);
+  await make(given.programs, filesystem, given.path, { force, extra: mkfsOptions });
   await context.host.devices.flush(device);
   const contents = await inspect(context, device);
   if (contents.kind !== "filesystem" || contents.filesystem !== filesystem) {
@@ -75,25 +94,17 @@ async function format(
   return contents;
 }
 
-async function checkFormatted(
-  context: Context,
-  volume: Volume,
-  device: BlockDevice,
-  filesystem: FilesystemName,
-  work: Work,
-): Promise<Contents> {
+async function checkFormatted({ context, volume, device, given, work }: Task): Promise<Contents> {
+  const { filesystem } = volume.record;
   const contents = await inspect(context, device);
   if (contents.kind !== "filesystem" || contents.filesystem !== filesystem) {
     throw unexpected(volume, contents, `carried ${filesystem}`);
   }
   if (!contents.needsCheck) return contents;
   work.progress.text = `checking the ${filesystem} filesystem`;
-  const busy = new VolumeError(
-    "aborted",
-    `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`,
-  );
-  await withExclusive(context, device, busy, async () => undefined);
-  await check(context.host.programs, filesystem, devicePath(device));
+  const reason = `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`;
+  await withExclusive(context, device, new VolumeError("aborted", reason), async () => undefined);
+  await check(given.programs, filesystem, given.path);
   return contents;
 }
 

@@ -3,7 +3,7 @@ import { grow, needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { type Context, findVolume } from "./context.ts";
-import { activeDevice, devicePath } from "./device.ts";
+import { activeDevice, withPrograms } from "./device.ts";
 import { inspect } from "./format.ts";
 import { isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
 import type { SizeRange } from "./room.ts";
@@ -57,7 +57,9 @@ export async function growFilesystem(
 ): Promise<void> {
   const path = resolvedPath(context, mountPath);
   const mount = (await mountsAt(context, path)).at(-1);
-  await grow(context.host.programs, filesystem, { devicePath: devicePath(device), mountPath: path });
+  await withPrograms(context, device, (given) =>
+    grow(given.programs, filesystem, { devicePath: given.path, mountPath: path }),
+  );
   // The superblock that is read the next time, and after a power cut, is to be the new one.
   if (mount !== undefined) await context.host.mounts.sync(path, mount.id);
 }

@@ -21,8 +21,6 @@ function volumeWith(tags: readonly string[]): LogicalVolume {
     name,
     tags,
     uuid: "u",
-    visible: true,
-    writable: true,
     extentCount: 1,
     sizeBytes: 4096,
     segments: [],

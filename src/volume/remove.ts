@@ -48,12 +48,10 @@ export async function removeWithScratch(context: Context, group: VolumeGroup, id
 async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: Work): Promise<void> {
   const volume = await findRemovable(group, id);
   if (volume === undefined) return;
+  assertNoDependents(volume);
   const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
-  if (isActive || sweepFor(volume) !== undefined) {
-    const device = await activeDevice(context, group, volume.logicalVolume);
-    await assertUnmounted(context, device, id);
-    await wipe(context, volume, device, work);
-  }
+  if (isActive) await assertUnused(context, await activeDevice(context, group, volume.logicalVolume), id);
+  await wipe(context, volume, work);
   work.progress.text = "removing the logical volume";
   await group.remove(id.logicalVolume);
 }
@@ -89,23 +87,38 @@ async function findRemovable(group: VolumeGroup, id: VolumeId): Promise<Volume |
   return volume;
 }
 
-async function assertUnmounted(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {
-  const [mount] = await mountsOfDevice(context, device);
-  if (mount === undefined) return;
-  throw new VolumeError(
-    "failedPrecondition",
-    `${id.volumeGroup}/${id.logicalVolume} is in use: mounted at ${mount.target}`,
-  );
+/** lvremove would take them along (lvremove(8)), and they are not the driver's. */
+function assertNoDependents({ id, logicalVolume }: Volume): void {
+  if (logicalVolume.dependents.length === 0) return;
+  const names = logicalVolume.dependents.join(", ");
+  const reason = `other logical volumes rest on it (${names}); remove those first`;
+  throw new VolumeError("failedPrecondition", `${id.volumeGroup}/${id.logicalVolume} is in use: ${reason}`);
 }
 
-/** Proves that nobody has the device open, and wipes it where that was asked for and it can hold data. */
-async function wipe(context: Context, volume: Volume, device: BlockDevice, work: Work): Promise<void> {
-  const { id, record, logicalVolume } = volume;
+/** Nobody may have the device mounted, its node bind-mounted, or the device open for itself alone. */
+async function assertUnused(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {
   const name = `${id.volumeGroup}/${id.logicalVolume}`;
-  const busy = new VolumeError("failedPrecondition", `${name} is in use: its device /dev/${device.name} is held open`);
+  const [mount] = await mountsOfDevice(context, device);
+  if (mount !== undefined) {
+    throw new VolumeError("failedPrecondition", `${name} is in use: mounted at ${mount.target}`);
+  }
+  await withExclusive(context, device, inUse(name, device), async () => undefined);
+}
+
+function inUse(name: string, device: BlockDevice): VolumeError {
+  return new VolumeError("failedPrecondition", `${name} is in use: its device /dev/${device.name} is held open`);
+}
+
+/** Wipes the volume where that was asked for and it can hold data; the state says so before the first byte is gone. */
+async function wipe(context: Context, volume: Volume, work: Work): Promise<void> {
+  const { id, record, group, logicalVolume } = volume;
+  const sweep = sweepFor(volume);
+  if (sweep === undefined) return;
+  // Only this proves that nobody at all has the device open: O_EXCL does not see those who opened it without.
+  await group.deactivate(logicalVolume.name);
+  const device = await activeDevice(context, group, logicalVolume);
+  const busy = inUse(`${id.volumeGroup}/${id.logicalVolume}`, device);
   await withExclusive(context, device, busy, async (exclusive) => {
-    const sweep = sweepFor(volume);
-    if (sweep === undefined) return;
     let current =
       record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
     const journey = {

@@ -30,7 +30,7 @@ export function differenceFrom(
 
 /** Stripes of a volume; 1 for a linear one. */
 export function stripesOf(volume: LogicalVolume): number {
-  return Math.max(1, volume.segments[0]?.areas.length ?? 1);
+  return volume.segments[0]?.stripeCount ?? 1;
 }
 
 /** Bytes of one stripe; undefined for a linear volume. */
