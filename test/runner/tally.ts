@@ -56,7 +56,8 @@ function consistent(tally: Tally, status: number, name: string): Tally {
   return tally;
 }
 
-function broken(reason: string): Tally {
+/** One failure, for a reason that is no test's. */
+export function broken(reason: string): Tally {
   console.error(reason);
   return { ...none, failed: 1 };
 }

@@ -1,0 +1,44 @@
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { checkout, runQuietly } from "./command.ts";
+import { jestCommand } from "./jest.ts";
+import { add, broken, none, readJestResults, type Tally } from "./tally.ts";
+
+/** A laboratory that is still busy with one test file after this time hangs. */
+const fileSeconds = 600;
+
+/** Each is a kernel with 2 GiB; on the machine's own device-mapper they would be in each other's way. */
+const laboratories = process.env["LAB"] === "host" ? 1 : Math.min(availableParallelism(), 4);
+
+/**
+ * Runs each file of test/kernel in a laboratory of its own, so that what one leaves behind is not the next one's
+ * trouble. Of `args`, options go to jest and words select files by a part of their name.
+ */
+export async function runKernelTests(results: string, args: readonly string[]): Promise<Tally> {
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  const options = args.filter((arg) => arg.startsWith("-"));
+  const waiting = globSync("test/kernel/**/*.test.ts", { cwd: checkout })
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .toSorted();
+  if (waiting.length === 0) return broken("no file in test/kernel is called that");
+  let total = none;
+  const work = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      total = add(total, await runFile(file, results, options));
+    }
+  };
+  await Promise.all(Array.from({ length: laboratories }, work));
+  return total;
+}
+
+async function runFile(file: string, results: string, options: readonly string[]): Promise<Tally> {
+  const report = path.join(results, `${path.basename(file)}.json`);
+  const disks = ["4G", "4G", "4G"].flatMap((size) => ["--disk", size]);
+  const laboratory = [...disks, "--share", results, "--timeout", String(fileSeconds)];
+  // a test that failed half-way may have left a driver behind; it goes with the laboratory
+  const jest = jestCommand("kernel", report, ["--runInBand", "--forceExit", ...options, "--runTestsByPath", file]);
+  const { status, output } = await runQuietly("test/lab/boot", [...laboratory, "--", process.execPath, ...jest]);
+  console.log(output.trimEnd());
+  return readJestResults(report, status);
+}
