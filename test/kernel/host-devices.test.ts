@@ -57,6 +57,42 @@ test("sysfs tells of a logical volume by name, by number and in the list", async
   });
 });
 
+test("a mapping is found at the first call after its activation or renaming, however often it was missed", async () => {
+  const { devices } = lab.host;
+  const named = async (name: string): Promise<string | undefined> => (await devices.findMapping(name))?.mapping?.name;
+  run("lvcreate", "--activate", "n", "--zero", "n", "--name", "late", "--size", "4m", lab.group);
+  for (let round = 0; round < 3; round += 1) {
+    expect(await named("hostdev-late")).toBeUndefined();
+    run("lvchange", "--activate", "y", `${lab.group}/late`);
+    expect(await named("hostdev-late")).toBe("hostdev-late");
+    expect(await named("hostdev-later")).toBeUndefined();
+    run("lvrename", lab.group, "late", "later");
+    expect([await named("hostdev-late"), await named("hostdev-later")]).toEqual([undefined, "hostdev-later"]);
+    run("lvrename", lab.group, "later", "late");
+    expect(await named("hostdev-late")).toBe("hostdev-late");
+    run("lvchange", "--activate", "n", `${lab.group}/late`);
+  }
+  run("lvremove", "--yes", `${lab.group}/late`);
+});
+
+test("a loop device tells its file, another device has none", async () => {
+  const all = await lab.host.devices.list();
+  expect(all.find(({ name }) => `/dev/${name}` === lab.disk)?.backingFile).toBe(join(lab.kubelet, "../disk"));
+  expect(device.backingFile).toBeUndefined();
+});
+
+test("a device that is held cannot be deactivated, until it is let go", async () => {
+  const { devices } = lab.host;
+  const held = await devices.hold(device);
+  expect(() => run("lvchange", "--activate", "n", `${lab.group}/my-lv`)).toThrow(/in use/);
+  await exclusively(async () => {});
+  await Promise.all([held.close(), held.close()]);
+  run("lvchange", "--activate", "n", `${lab.group}/my-lv`);
+  await expect(devices.hold(device)).rejects.toMatchObject(refusal("ENOENT"));
+  run("lvchange", "--activate", "y", `${lab.group}/my-lv`);
+  device = await lab.volume("my--lv");
+});
+
 test("a device is opened exclusively once, and not while it is mounted", async () => {
   const { devices, mounts } = lab.host;
   const target = join(lab.kubelet, "exclusive");
@@ -132,6 +168,7 @@ test("a suspended device is not opened: whoever reads it hangs", async () => {
     await expect(byteAt(0)).rejects.toMatchObject(refusal("EAGAIN"));
     await expect(lab.host.devices.flush(device)).rejects.toMatchObject(refusal("EAGAIN"));
     await expect(lab.host.devices.openExclusive(device)).rejects.toMatchObject(refusal("EAGAIN"));
+    await expect(lab.host.devices.hold(device)).rejects.toMatchObject(refusal("EAGAIN"));
   } finally {
     run("dmsetup", "resume", "hostdev-my--lv");
   }
@@ -171,6 +208,7 @@ test("a device that took over the number of another is ESTALE to all calls", asy
       devices.flush(first),
       devices.openExclusive(first),
       devices.openShared(first),
+      devices.hold(first),
       mounts.mount({ device: first, type: "ext4", flags: [], data: "", target }),
       mounts.bind({ source: { device: first }, target, flags: [] }),
     ];
