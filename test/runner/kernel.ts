@@ -22,14 +22,14 @@ export async function runKernelTests(results: string, args: readonly string[]): 
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .toSorted();
   if (waiting.length === 0) return broken("no file in test/kernel is called that");
-  let total = none;
+  const tallies: Tally[] = [];
   const work = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      total = add(total, await runFile(file, results, options));
+      tallies.push(await runFile(file, results, options));
     }
   };
   await Promise.all(Array.from({ length: laboratories }, work));
-  return total;
+  return tallies.reduce(add, none);
 }
 
 async function runFile(file: string, results: string, options: readonly string[]): Promise<Tally> {
