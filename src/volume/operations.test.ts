@@ -93,3 +93,26 @@ test("at the end nothing new begins, and everything under way is told to stop an
   await ended;
   expect(await first).toBe("made");
 });
+
+test("a patient request waits for the one under way, and gives up when its signal aborts", async () => {
+  const operations = new Operations();
+  const one = held();
+  const first = operations.run(one.operation);
+  const abort = new AbortController();
+  const patient = { ...one.operation, request: "expansion", patience: abort.signal };
+  const given = operations.run({ ...patient, work: async () => "never" });
+  const waiting = operations.run({ ...patient, patience: new AbortController().signal, work: async () => "extended" });
+  abort.abort();
+  await expect(given).rejects.toMatchObject({ kind: "aborted" });
+  one.resolve("made");
+  expect(await waiting).toBe("extended");
+  await first;
+});
+
+test("a deadline far away is no deadline at hand", async () => {
+  const operations = new Operations();
+  const one = held();
+  const first = operations.run({ ...one.operation, deadline: Date.now() + 2 ** 40 });
+  one.resolve("made");
+  expect(await first).toBe("made");
+});

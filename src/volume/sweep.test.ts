@@ -1,0 +1,65 @@
+import { expect, test } from "@jest/globals";
+import type { ByteRange, WritableDevice } from "../host/host.ts";
+import type { Work } from "./operations.ts";
+import { type Sweep, sweepDevice } from "./sweep.ts";
+
+const step = 64;
+
+function recorder(): { readonly device: WritableDevice; readonly events: string[] } {
+  const events: string[] = [];
+  const note = (verb: string) => async (range: ByteRange) =>
+    void events.push(`${verb} ${range.offset}+${range.length}`);
+  const device: WritableDevice = {
+    read: async () => [],
+    zero: note("zero"),
+    discard: note("discard"),
+    scramble: note("scramble"),
+    flush: async () => void events.push("flush"),
+    close: async () => undefined,
+  };
+  return { device, events };
+}
+
+function sweepOf(passes: number): Sweep {
+  return { verb: "shredding", passes, stepBytes: step, step: (device, range) => device.scramble(range) };
+}
+
+function work(abort = new AbortController()): Work & { readonly abort: AbortController } {
+  return { progress: { text: "" }, signal: abort.signal, abort };
+}
+
+const record = async (): Promise<void> => undefined;
+
+test("every pass goes over every byte and is flushed before the next", async () => {
+  const { device, events } = recorder();
+  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 0, record }, work());
+  const pass = ["scramble 0+64", "scramble 64+36", "flush"];
+  expect(events).toEqual([...pass, ...pass]);
+});
+
+test("what was recorded is not done again, and nothing that was not", async () => {
+  const { device, events } = recorder();
+  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 164, record }, work());
+  expect(events).toEqual(["scramble 64+36", "flush"]);
+});
+
+test("it stops at its next step when it is told to, and says how far it was", async () => {
+  const { device, events } = recorder();
+  const given = work();
+  const stopping: Sweep = {
+    ...sweepOf(1),
+    step: async (writable, range) => {
+      await writable.scramble(range);
+      given.abort.abort();
+    },
+  };
+  const swept = sweepDevice(device, stopping, { sizeBytes: 200, doneBytes: 0, record }, given);
+  await expect(swept).rejects.toMatchObject({ kind: "aborted", message: expect.stringContaining("shredding 32 %") });
+  expect(events).toEqual(["scramble 0+64"]);
+});
+
+test("a failing device ends it", async () => {
+  const { device } = recorder();
+  const failing = { ...sweepOf(1), step: () => Promise.reject(new Error("EIO")) };
+  await expect(sweepDevice(device, failing, { sizeBytes: 64, doneBytes: 0, record }, work())).rejects.toThrow("EIO");
+});
