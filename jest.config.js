@@ -9,6 +9,7 @@ const project = {
 export default {
   projects: [
     { ...project, displayName: "unit", testMatch: ["<rootDir>/{src,test/unit,csi-sanity}/**/*.test.ts"] },
+    { ...project, displayName: "laboratory", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
     { ...project, displayName: "kernel", testMatch: ["<rootDir>/test/kernel/**/*.test.ts"] },
   ],
   // for the laboratory, where starting a program takes up to 0.1 s; Jest takes it here only, for all projects

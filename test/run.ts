@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { kernelTests, sanityTests, staticChecks, type Step, unitTests } from "./runner/steps.ts";
+import { kernelTests, laboratoryTests, sanityTests, staticChecks, type Step, unitTests } from "./runner/steps.ts";
 import { add, describe, none, type Tally } from "./runner/tally.ts";
 
 const [part = "all", ...args] = process.argv.slice(2);
@@ -20,8 +20,9 @@ try {
 }
 
 function stepsOf(name: string): readonly Step[] {
+  const inLaboratory = [...laboratoryTests(results), kernelTests(results, []), sanityTests(results, [])];
   const parts: Record<string, readonly Step[]> = {
-    all: [...staticChecks, unitTests(results, []), kernelTests(results, []), sanityTests(results, [])],
+    all: [...staticChecks, unitTests(results, []), ...inLaboratory],
     check: [...staticChecks, unitTests(results, [])],
     unit: [unitTests(results, args)],
     kernel: [kernelTests(results, args)],

@@ -21,11 +21,12 @@ export const staticChecks: readonly Step[] = [
 
 /** Tests that need neither root nor device-mapper; `args` are jest's. */
 export function unitTests(results: string, args: readonly string[]): Step {
-  const file = path.join(results, "unit.json");
-  return {
-    name: "unit tests",
-    run: async () => readJestResults(file, await run(process.execPath, jestCommand("unit", file, args))),
-  };
+  return jestStep("unit", results, args);
+}
+
+/** Tests of the throwaway kernel itself: nothing of it may stay on this machine. */
+export function laboratoryTests(results: string): readonly Step[] {
+  return process.env["LAB"] === "host" ? [] : [jestStep("laboratory", results, [])];
 }
 
 /** Tests on real LVM, mounts and devices, in the laboratory; `args` are names of files and jest's options. */
@@ -49,5 +50,13 @@ function check(name: string, program: string, args: readonly string[]): Step {
   return {
     name,
     run: async () => ((await run(program, args)) === 0 ? none : { ...none, failed: 1 }),
+  };
+}
+
+function jestStep(project: string, results: string, args: readonly string[]): Step {
+  const file = path.join(results, `${project}.json`);
+  return {
+    name: `${project} tests`,
+    run: async () => readJestResults(file, await run(process.execPath, jestCommand(project, file, args))),
   };
 }
