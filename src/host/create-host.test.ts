@@ -49,6 +49,13 @@ test("the kubelet directory is resolved once, and must be a directory", async ()
   await expect(createHost({ kubeletDirectory: "/" })).rejects.toMatchObject({ code: "EINVAL" });
 });
 
+test("slashes and dots too many in the kubelet directory change nothing", async () => {
+  const { host, close } = await createHost({ kubeletDirectory: `${directory}//./kubelet/` });
+  expect(host.mounts.kubeletDirectory).toEqual(open.host.mounts.kubeletDirectory);
+  expect(await host.mounts.status(at("pods/full"))).toMatchObject({ kind: "directory" });
+  await close();
+});
+
 test.each([
   ["pods/full", "directory"],
   ["pods/data", "file"],

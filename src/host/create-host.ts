@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { SystemError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -10,11 +10,14 @@ import { createMounts } from "./mounts.ts";
 import { createPrograms, missingPrograms } from "./programs.ts";
 import { stateDirectory } from "./state-directory.ts";
 import { createWorkerPool } from "./worker-pool.ts";
+import type { RunJob } from "./worker-pool.ts";
 
 export interface HostOptions {
   /** Absolute. It may be a symlink: it is resolved once, here. */
   readonly kubeletDirectory: string;
   readonly log?: Pick<Log, "warn">;
+  /** What the driver has on this machine for itself; default: `stateDirectory`. */
+  readonly directory?: () => string;
 }
 
 export interface OpenHost {
@@ -29,20 +32,33 @@ export interface OpenHost {
 const SILENT: Pick<Log, "warn"> = { warn: () => {} };
 
 /** Opens the machine. @throws Error with the code ENOENT, ENOTDIR or EINVAL when that cannot be the kubelet directory. */
-export async function createHost({ kubeletDirectory, log = SILENT }: HostOptions): Promise<OpenHost> {
-  const directory = await resolveKubeletDirectory(kubeletDirectory);
+export async function createHost(options: HostOptions): Promise<OpenHost> {
+  const { log = SILENT, directory = stateDirectory } = options;
+  const kubeletDirectory = await resolveKubeletDirectory(options.kubeletDirectory);
   const pool = createWorkerPool();
+  await removeLeftovers(pool.runJob, directory(), log);
   return {
     host: {
       devices: createDevices(pool.runJob),
-      mounts: createMounts(pool.runJob, directory),
-      programs: createPrograms(pool.runJob, stateDirectory),
-      lvm: createLvmLauncher(log),
+      mounts: createMounts(pool.runJob, kubeletDirectory),
+      programs: createPrograms(pool.runJob, directory),
+      lvm: createLvmLauncher({ runJob: pool.runJob, directory, log }),
       hasDeviceMapper: () => existsSync("/dev/mapper/control"),
       missingPrograms,
     },
     close: () => pool.close(),
   };
+}
+
+/** What an earlier run left that was killed. Nothing is the worse for it if that fails. */
+async function removeLeftovers(runJob: RunJob, directory: string, log: Pick<Log, "warn">): Promise<void> {
+  if (readdirSync(directory).length === 0) {
+    return;
+  }
+  const left = await runJob("path", directory, "sweepStateDirectory", { directory });
+  if (left.length > 0) {
+    log.warn({ directory, left }, "leftovers of an earlier run cannot be removed");
+  }
 }
 
 async function resolveKubeletDirectory(given: string): Promise<KubeletDirectory> {
@@ -53,5 +69,11 @@ async function resolveKubeletDirectory(given: string): Promise<KubeletDirectory>
   if (!(await stat(resolved)).isDirectory()) {
     throw new SystemError("ENOTDIR", `${given} is not a directory`);
   }
-  return { given, resolved };
+  return { given: plainPath(given), resolved };
+}
+
+/** The same path without what changes nothing: the kubelet's own paths have no trailing slash, for one. */
+function plainPath(path: string): string {
+  const components = path.split("/").filter((component) => component !== "" && component !== ".");
+  return `/${components.join("/")}`;
 }

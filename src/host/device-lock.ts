@@ -1,9 +1,9 @@
-import { createWriteStream } from "node:fs";
+import { closeSync, createWriteStream } from "node:fs";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 /** A device that only one program may work on. */
@@ -22,13 +22,19 @@ export async function lockDevice(runJob: RunJob, directory: string, device: Bloc
   try {
     const fd = await runJob("device", path, "lockPath", { path });
     const stream = createWriteStream("", { fd, autoClose: false });
-    return { stream, release: () => runJob("device", path, "unlockPath", { path, fd }) };
+    return { stream, release: () => release(runJob, path, fd) };
   } catch (error) {
     if (hasCode(error, ["EBUSY"])) {
       throw new SystemError("EBUSY", `an earlier program is still at work on ${device.name}`, { cause: error });
     }
     throw error;
   }
+}
+
+async function release(runJob: RunJob, path: string, fd: number): Promise<void> {
+  closeSync(fd);
+  // The program has done its work: a lock file that stays, and that the next run removes, is no reason to say otherwise.
+  await runJob("device", path, "removeLock", { path }).catch(() => {});
 }
 
 /** A device is known by its device-mapper uuid, since numbers are given out again. */

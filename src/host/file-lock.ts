@@ -1,7 +1,7 @@
-import { closeSync, constants, lstatSync, openSync, unlinkSync } from "node:fs";
+import { constants, lstatSync, openSync, unlinkSync } from "node:fs";
 import { SystemError } from "../errors.ts";
 import { Descriptor } from "./descriptor.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode, ignoring } from "./error-code.ts";
 import { lockExclusively } from "./system-calls.ts";
 
 /**
@@ -17,17 +17,12 @@ export function lockPath(input: { path: string }): number {
   return openLocked(input.path, constants.O_RDWR | constants.O_CREAT).number;
 }
 
-/** Closes the descriptor, and removes the file unless somebody else still holds the lock. */
-export function unlockPath(input: { path: string; fd: number }): void {
-  closeSync(input.fd);
-  try {
+/** Removes the file of a lock, unless somebody holds it. */
+export function removeLock(input: { path: string }): void {
+  ignoring(["ENOENT", "EBUSY"], () => {
     using _lock = openLocked(input.path, constants.O_RDWR);
     unlinkSync(input.path);
-  } catch (error) {
-    if (!hasCode(error, ["ENOENT", "EBUSY"])) {
-      throw error;
-    }
-  }
+  });
 }
 
 /**

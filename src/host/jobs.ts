@@ -11,8 +11,9 @@ import {
   scrambleDescriptor,
   zeroDescriptor,
 } from "./block-io.ts";
-import { lockPath, unlockPath } from "./file-lock.ts";
+import { lockPath, removeLock } from "./file-lock.ts";
 import { bindMount, mountFilesystem, remountBind, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
+import { makePrivateDirectory, sweepStateDirectory } from "./private-directory.ts";
 import { filesystemUsage, makeDirectory, makeFile, pathStatus, removePath } from "./path-jobs.ts";
 
 /** Everything that a worker thread can be asked to do: synchronous functions from plain data to plain data. */
@@ -26,6 +27,7 @@ export const jobs = {
   lockPath,
   makeDirectory,
   makeFile,
+  makePrivateDirectory,
   mountFilesystem,
   openExclusive,
   openHeld,
@@ -34,10 +36,11 @@ export const jobs = {
   readDescriptor,
   readDevice,
   remountBind,
+  removeLock,
   removePath,
   scrambleDescriptor,
+  sweepStateDirectory,
   syncFilesystem,
-  unlockPath,
   unmountTarget,
   zeroDescriptor,
 };

@@ -1,36 +1,47 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { closeSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Writable } from "node:stream";
 import { execa } from "execa";
 import { SystemError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { hasCode } from "./error-code.ts";
 import type { LvmLauncher, LvmProcess } from "./host.ts";
 import { createLvmConversation } from "./lvm-conversation.ts";
 import { collectTail } from "./output-tail.ts";
-import { makePrivateDirectory } from "./private-directory.ts";
-import { hasCode } from "./sysfs.ts";
+import { removePrivateDirectory } from "./private-contents.ts";
+import type { PrivateDirectory } from "./private-directory.ts";
+import type { RunJob } from "./worker-pool.ts";
 
 /** What is kept of what `lvm` says outside its reports, to explain an unexpected end. */
 const KEPT_BYTES = 4096;
 /** The descriptor on which `lvm` reports. */
 const REPORT_FD = 3;
 
+export interface LvmLauncherOptions {
+  readonly runJob: RunJob;
+  /** The driver's own directory, in which each process gets one. */
+  readonly directory: () => string;
+  readonly log: Pick<Log, "warn">;
+}
+
 /**
  * Starts `lvm` as a process that reads commands from its input and reports each on descriptor 3 (lvmreport(7)). It ends
  * by itself when its input does, so none is left behind when the driver dies.
  */
-export function createLvmLauncher(log: Pick<Log, "warn">): LvmLauncher {
-  return { start: (configuration) => startLvm(configuration, log) };
+export function createLvmLauncher(options: LvmLauncherOptions): LvmLauncher {
+  return { start: (configuration) => startLvm(configuration, options) };
 }
 
-async function startLvm(configuration: string, log: Pick<Log, "warn">): Promise<LvmProcess> {
-  const directory = await makePrivateDirectory();
+async function startLvm(configuration: string, { runJob, directory, log }: LvmLauncherOptions): Promise<LvmProcess> {
+  const parent = directory();
+  const own = await runJob("path", parent, "makePrivateDirectory", { parent, purpose: "lvm" });
   try {
-    await writeFile(join(directory, "lvm.conf"), configuration, { mode: 0o600 });
-    const child = await spawnLvm(directory);
+    await writeFile(join(own.path, "lvm.conf"), configuration, { mode: 0o600 });
+    const child = await spawnLvm(own.path);
     const conversation = createLvmConversation(child.commands, child.reports, child.lastWords);
-    const exited = tidyUpAfter(child, directory, log);
+    const exited = tidyUpAfter(child, own, log);
     return {
       execute: (line) => conversation.execute(line),
       memoryBytes: () => residentBytes(child.pid),
@@ -41,7 +52,7 @@ async function startLvm(configuration: string, log: Pick<Log, "warn">): Promise<
       exited,
     };
   } catch (error) {
-    await removePrivateDirectory(directory);
+    discardDirectory(own, log);
     throw error;
   }
 }
@@ -55,12 +66,12 @@ interface LvmChild {
   readonly ended: Promise<string | undefined>;
 }
 
-async function tidyUpAfter(child: LvmChild, directory: string, log: Pick<Log, "warn">): Promise<void> {
+async function tidyUpAfter(child: LvmChild, own: PrivateDirectory, log: Pick<Log, "warn">): Promise<void> {
   const ending = await child.ended;
   if (ending !== undefined) {
     log.warn({ pid: child.pid, lastWords: child.lastWords() }, `lvm ended with ${ending}`);
   }
-  await removePrivateDirectory(directory);
+  discardDirectory(own, log);
 }
 
 /** @throws SystemError ENOENT when lvm is not installed */
@@ -70,7 +81,9 @@ async function spawnLvm(directory: string): Promise<LvmChild> {
     buffer: false,
     encoding: "buffer",
     reject: false,
+    // Neither the driver's death nor Ctrl-C ends it: the end of its input does, when the command is done.
     cleanup: false,
+    detached: true,
     env: {
       LC_ALL: "C",
       LVM_SYSTEM_DIR: directory,
@@ -118,7 +131,13 @@ async function residentBytes(pid: number): Promise<number> {
   throw new SystemError("ESRCH", "lvm has ended");
 }
 
-/** It holds lvm.conf and what lvm itself put there. */
-async function removePrivateDirectory(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
+/** The lock goes last: until then nobody else takes the directory for left behind. */
+function discardDirectory({ path, fd }: PrivateDirectory, log: Pick<Log, "warn">): void {
+  try {
+    removePrivateDirectory(path, "lvm");
+  } catch (error) {
+    log.warn({ path, error: String(error) }, "lvm's directory is left behind, as something else is in it");
+  } finally {
+    closeSync(fd);
+  }
 }

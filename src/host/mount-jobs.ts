@@ -8,7 +8,7 @@ import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
 import { MS_BIND, MS_REMOUNT, mountAttributes, mountFlagBits } from "./mount-flags.ts";
 import { lastComponent, openEntry, openMounted, openParent, openPath } from "./path-walk.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
 import {
   LOOK_UP,
   attachMount,

@@ -4,7 +4,7 @@ import { parseKubeletPath } from "./kubelet-path.ts";
 import type { KubeletDirectory, KubeletPath } from "./kubelet-path.ts";
 import type { BindSource } from "./mount-jobs.ts";
 import { readMountTable } from "./mount-table.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 const BTRFS = "/sys/fs/btrfs";

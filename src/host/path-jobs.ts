@@ -7,7 +7,7 @@ import type { FilesystemUsage, PathKind, PathStatus } from "./host.ts";
 import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
 import { lastComponent, openMounted, openNode, openParent } from "./path-walk.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
 import { CREATE_FILE, mkdirat, openat, rmdirat, unlinkat } from "./system-calls.ts";
 
 /** As the kubelet makes its own: the group may look, others may not. */

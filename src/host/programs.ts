@@ -6,6 +6,7 @@ import { SystemError } from "../errors.ts";
 import { lockDevice } from "./device-lock.ts";
 import type { Programs, ProgramResult } from "./host.ts";
 import { makeOutputFile } from "./output-file.ts";
+import type { OutputFile } from "./output-file.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 const KEPT_BYTES = 64 * 1024;
@@ -17,15 +18,16 @@ const KEPT_BYTES = 64 * 1024;
 export function createPrograms(runJob: RunJob, directory: () => string): Programs {
   return {
     run: async (file, args, device) => {
-      if (device === undefined) {
-        return runProgram(file, args, []);
+      await using stack = new AsyncDisposableStack();
+      const ownDirectory = directory();
+      const inherited: Writable[] = [];
+      if (device !== undefined) {
+        const lock = stack.adopt(await lockDevice(runJob, ownDirectory, device), (held) => held.release());
+        inherited.push(lock.stream);
       }
-      const lock = await lockDevice(runJob, directory(), device);
-      try {
-        return await runProgram(file, args, [lock.stream]);
-      } finally {
-        await lock.release();
-      }
+      const stdout = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
+      const stderr = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
+      return await runProgram(file, args, { stdout, stderr, inherited });
     },
   };
 }
@@ -47,14 +49,15 @@ function isOnPath(file: string): boolean {
   });
 }
 
-async function runProgram(
-  file: string,
-  args: readonly string[],
-  inherited: readonly Writable[],
-): Promise<ProgramResult> {
-  await using stack = new AsyncDisposableStack();
-  const stdout = stack.adopt(await makeOutputFile(), (output) => output.close());
-  const stderr = stack.adopt(await makeOutputFile(), (output) => output.close());
+interface ProgramFiles {
+  readonly stdout: OutputFile;
+  readonly stderr: OutputFile;
+  /** Open for the program from descriptor 3 on. */
+  readonly inherited: readonly Writable[];
+}
+
+async function runProgram(file: string, args: readonly string[], files: ProgramFiles): Promise<ProgramResult> {
+  const { stdout, stderr, inherited } = files;
   const result = await execa(file, args, {
     stdio: ["ignore", stdout.stream, stderr.stream, ...inherited],
     env: { LC_ALL: "C" },

@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SystemError } from "../errors.ts";
-import { hasCode } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
 
 const NAME = "lvm-local-csi";
 

@@ -3,7 +3,8 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
-import { hasCode, readAttribute, readMapping } from "./sysfs.ts";
+import { hasCode } from "./error-code.ts";
+import { readAttribute, readMapping } from "./sysfs.ts";
 
 const SECTOR_BYTES = 512;
 /** So many devices take a millisecond or two; others get their turn after them. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { hasCode } from "./error-code.ts";
 import type { DeviceMapping } from "./host.ts";
 
 /** The content of a small sysfs file without its newline; undefined when there is none, or its device has gone. */
@@ -22,10 +23,4 @@ export function readMapping(directory: string): DeviceMapping | undefined {
     return undefined;
   }
   return { name, uuid, suspended: suspended === "1" };
-}
-
-/** Whether what was thrown carries one of these codes: "ENOENT". */
-export function hasCode(error: unknown, codes: readonly string[]): boolean {
-  // Not `instanceof Error`: an error of Node's own belongs to another realm when this runs in a vm context.
-  return typeof error === "object" && error !== null && "code" in error && codes.some((code) => code === error.code);
 }

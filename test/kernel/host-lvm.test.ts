@@ -56,7 +56,7 @@ function lvmProcesses(parent: number): readonly number[] {
 }
 
 const privateDirectories = (): readonly string[] =>
-  readdirSync("/run").filter((name) => name.startsWith("lvm-local-csi-"));
+  readdirSync("/run/lvm-local-csi").filter((name) => name.startsWith("lvm-"));
 
 test("commands are carried out one after another by one process, which ends and leaves nothing", async () => {
   const lvm = await lab.host.lvm.start(CONFIGURATION);
