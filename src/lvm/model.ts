@@ -41,12 +41,12 @@ export interface LogicalVolume {
   readonly name: string;
   readonly uuid: string;
   readonly tags: readonly string[];
-  readonly visible: boolean;
-  readonly writable: boolean;
   readonly extentCount: number;
   readonly sizeBytes: number;
   /** In the order of the volume's own extents. */
   readonly segments: readonly Segment[];
+  /** Names of the volumes that rest on this one, directly or not; lvremove(8) of this one would take its snapshots along. */
+  readonly dependents: readonly string[];
   /** The uuid of its device-mapper device while it is active. */
   readonly mappingUuid: string;
   /** The name of its device-mapper device: hyphens in either name doubled. */
@@ -54,11 +54,14 @@ export interface LogicalVolume {
 }
 
 export interface Segment {
-  /** LVM's segment type; linear is "striped" with one area. */
-  readonly type: string;
   readonly extentCount: number;
+  /** 1 for a linear segment, and for a type that has no stripes. */
+  readonly stripeCount: number;
   /** What goes to one stripe before the next one's turn; 0 where there is one area. */
   readonly stripeBytes: number;
-  /** The extents on physical volumes, one area a stripe; none of them where the segment lies on other logical volumes. */
+  /**
+   * The extents on physical volumes, one area a stripe. A stripe that lies on another logical volume, as while pvmove(8)
+   * is under way, has none here: there are fewer areas than stripes then.
+   */
   readonly areas: readonly ExtentArea[];
 }

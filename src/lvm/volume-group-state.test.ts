@@ -37,26 +37,33 @@ test("a real text becomes the group's state", () => {
     name: "data-1",
     uuid: "uNd2mGWPGY3XFayt36I1PvSD4dPlqOAb",
     tags: ["lvm.local.csi/state=ready", "a&20b"],
-    visible: true,
-    writable: true,
     extentCount: 5,
     sizeBytes: 20_971_520,
     segments: [
-      { type: "striped", extentCount: 5, stripeBytes: 0, areas: [{ physicalVolume: first, start: 0, count: 5 }] },
+      { extentCount: 5, stripeCount: 1, stripeBytes: 0, areas: [{ physicalVolume: first, start: 0, count: 5 }] },
     ],
+    dependents: [],
     mappingUuid: "LVM-dIdfPQU0DmUPLSK992QUfRh4mrR99eR1uNd2mGWPGY3XFayt36I1PvSD4dPlqOAb",
     mappingName: "vg--0-data--1",
   });
   expect(state.logicalVolumes.get("striped")?.segments).toEqual([
     {
-      type: "striped",
       extentCount: 6,
+      stripeCount: 2,
       stripeBytes: 65_536,
       areas: [
         { physicalVolume: first, start: 5, count: 3 },
         { physicalVolume: second, start: 0, count: 3 },
       ],
     },
+  ]);
+});
+
+test("a stripe that pvmove is about to move still counts", () => {
+  const moving = stateOf(text.replace('"pv1", 0', '"pvmove0", 0'));
+  expect(moving).not.toEqual(stateOf(text));
+  expect(moving.logicalVolumes.get("striped")?.segments).toEqual([
+    { extentCount: 6, stripeCount: 2, stripeBytes: 65_536, areas: [{ physicalVolume: first, start: 5, count: 3 }] },
   ]);
 });
 
@@ -74,7 +81,6 @@ test.each([
   ["extent_size = 8192", ""],
   ["pe_count = 31", "pe_count = 3.5"],
   ['id = "dIdfPQ', 'id = "'],
-  ['type = "striped"', ""],
   ["flags = []\ndev_size", "flags = 1\ndev_size"],
   ["vg-0 {", "other { }\nvg-0 {"],
 ])("%j replaced by %j is unreadable", (from, to) => {

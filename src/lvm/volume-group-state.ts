@@ -1,5 +1,6 @@
 import { LvmError } from "../errors.ts";
 import type { BlockDevice } from "../host/host.ts";
+import { dependentsOf } from "./dependents.ts";
 import { freeRangesOf } from "./extents.ts";
 import { mappingName } from "./mapping-name.ts";
 import type { Scalar, Section, Value } from "./metadata-text.ts";
@@ -24,9 +25,12 @@ export function volumeGroupState(
   const extentBytes = numberOf(group, "extent_size") * sectorBytes;
   const physicalSections = group.sections.get("physical_volumes")?.sections ?? new Map<string, Section>();
   const uuids = new Map([...physicalSections].map(([key, section]) => [key, uuidOf(section)]));
+  const logicalSections = group.sections.get("logical_volumes")?.sections ?? new Map<string, Section>();
+  const dependents = dependentsOf(logicalSections, (one) => uuids.has(one));
   const logicalVolumes = new Map<string, LogicalVolume>();
-  for (const [key, section] of group.sections.get("logical_volumes")?.sections ?? []) {
-    logicalVolumes.set(key, logicalVolume(section, { key, group: name, groupUuid: uuid, extentBytes, uuids }));
+  for (const [key, section] of logicalSections) {
+    const surroundings = { key, group: name, groupUuid: uuid, extentBytes, uuids, dependents };
+    logicalVolumes.set(key, logicalVolume(section, surroundings));
   }
   return {
     name,
@@ -92,10 +96,11 @@ interface VolumeSurroundings {
   readonly extentBytes: number;
   /** Uuids of the physical volumes by the names they have in this text: "pv0". */
   readonly uuids: ReadonlyMap<string, string>;
+  readonly dependents: ReadonlyMap<string, readonly string[]>;
 }
 
 function logicalVolume(section: Section, surroundings: VolumeSurroundings): LogicalVolume {
-  const { key, group, groupUuid, extentBytes, uuids } = surroundings;
+  const { key, group, groupUuid, extentBytes, uuids, dependents } = surroundings;
   const uuid = uuidOf(section);
   const segments = [...section.sections.values()]
     .toSorted((a, b) => numberOf(a, "start_extent") - numberOf(b, "start_extent"))
@@ -105,18 +110,16 @@ function logicalVolume(section: Section, surroundings: VolumeSurroundings): Logi
     name: key,
     uuid,
     tags: listOf(section, "tags").filter((tag) => typeof tag === "string"),
-    visible: hasFlag(section, "status", "VISIBLE"),
-    writable: hasFlag(section, "status", "WRITE"),
     extentCount,
     sizeBytes: extentCount * extentBytes,
     segments,
+    dependents: dependents.get(key) ?? [],
     mappingUuid: `LVM-${groupUuid}${uuid}`,
     mappingName: mappingName(group, key),
   };
 }
 
 function segmentOf(section: Section, uuids: ReadonlyMap<string, string>): Segment {
-  const type = textOf(section, "type");
   const extentCount = numberOf(section, "extent_count");
   const stripes = listOf(section, "stripes");
   const items = stripes.length > 0 ? stripes : listOf(section, "mirrors");
@@ -129,7 +132,7 @@ function segmentOf(section: Section, uuids: ReadonlyMap<string, string>): Segmen
     areas.push({ physicalVolume, start, count: extentCount / stripeCount });
   }
   const stripeSectors = section.values.has("stripe_size") ? numberOf(section, "stripe_size") : 0;
-  return { type, extentCount, stripeBytes: stripeSectors * sectorBytes, areas };
+  return { extentCount, stripeCount, stripeBytes: stripeSectors * sectorBytes, areas };
 }
 
 function hasFlag(section: Section, key: string, flag: string): boolean {

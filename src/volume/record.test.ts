@@ -24,6 +24,7 @@ function volumeWith(tags: readonly string[]): LogicalVolume {
     extentCount: 1,
     sizeBytes: 4096,
     segments: [],
+    dependents: [],
     mappingUuid: "LVM-u",
     mappingName: "vg0-x",
   };

@@ -35,7 +35,7 @@ async function reported(): Promise<unknown> {
   );
   const lvs = await lab.foreign("lvs --units b --nosuffix -o lv_name,lv_uuid,lv_size,lv_tags labread");
   const segments = await lab.foreign(
-    "lvs --units b --nosuffix -o lv_name,segtype,seg_start_pe,seg_pe_ranges,stripe_size labread",
+    "lvs --units b --nosuffix -o lv_name,seg_start_pe,stripes,seg_pe_ranges,stripe_size labread",
   );
   return {
     uuid: bare(vg?.["vg_uuid"]),
@@ -54,8 +54,8 @@ async function reported(): Promise<unknown> {
       .toSorted(),
     segments: segments
       .map((row) => {
-        const type = row["segtype"] === "linear" ? "striped" : row["segtype"];
-        return `${row["lv_name"]} ${row["seg_start_pe"]} ${type} ${row["seg_pe_ranges"]?.trim()} ${row["stripe_size"]}`;
+        const place = `${row["lv_name"]} ${row["seg_start_pe"]} ${row["stripes"]}`;
+        return `${place} ${row["seg_pe_ranges"]?.trim()} ${row["stripe_size"]}`;
       })
       .toSorted(),
   };
@@ -86,7 +86,7 @@ function segmentLines(state: VolumeGroupState, volume: LogicalVolume): readonly 
       const node = state.physicalVolumes.find((pv) => pv.uuid === area.physicalVolume)?.device?.name;
       return `/dev/${node}:${area.start}-${area.start + area.count - 1}`;
     });
-    return `${volume.name} ${at} ${segment.type} ${ranges.join(" ")} ${segment.stripeBytes}`;
+    return `${volume.name} ${at} ${segment.stripeCount} ${ranges.join(" ")} ${segment.stripeBytes}`;
   });
 }
 
@@ -165,7 +165,31 @@ test("the hidden parts of a mirror take their room", async () => {
   expect(state.physicalVolumes.reduce((sum, volume) => sum + volume.freeExtents, 0)).toBe(
     Number(vg?.["vg_free_count"]),
   );
-  expect(state.logicalVolumes.get("mirror_mimage_0")?.visible).toBe(false);
+  const part = state.logicalVolumes.get("mirror_mimage_0");
+  expect(part?.dependents).toEqual(["mirror"]);
+});
+
+test("what rests on a volume is what lvremove would take along", async () => {
+  await makeGroup(...disks.slice(0, 2));
+  await makeVolume("-l 4 -n origin");
+  await makeVolume("-l 4 -n other");
+  for (const name of ["kept", "second"]) await lab.foreign(`lvcreate --yes -s -l 2 -n ${name} labread/origin`);
+  const before = (await group.read()).logicalVolumes;
+  expect(before.get("origin")?.dependents).toEqual(["kept", "second"]);
+  for (const name of ["other", "kept", "second"]) expect(before.get(name)?.dependents).toEqual([]);
+  await lab.foreign("lvremove --yes labread/origin");
+  const after = [...(await group.read()).logicalVolumes.keys()];
+  expect(after).toEqual(["other"]);
+});
+
+test("thin volumes rest on their pool", async () => {
+  await makeGroup(...disks.slice(0, 2));
+  await lab.foreign("lvcreate --yes -l 4 -n pool --type thin-pool labread");
+  await lab.foreign("lvcreate --yes -V 8m -n thin --thinpool pool labread");
+  await lab.foreign("lvcreate --yes -s -n copy labread/thin");
+  const { logicalVolumes } = await group.read();
+  expect(logicalVolumes.get("pool")?.dependents).toEqual(["copy", "thin"]);
+  expect(logicalVolumes.get("thin")?.dependents).toEqual(["copy"]);
 });
 
 test("a group inside a logical volume is never seen", async () => {
