@@ -99,6 +99,32 @@ test("a process that has grown is replaced, an idle one ends", async () => {
   jest.useRealTimers();
 });
 
+async function bad(): Promise<never> {
+  throw new SystemError("EIO", "did not end");
+}
+
+test("a process that does not end well fails nothing, and is complained of", async () => {
+  jest.useFakeTimers();
+  const complaints: string[] = [];
+  const lvm = launcher(success);
+  const start = async (configuration: string): Promise<LvmProcess> => {
+    const exited = Promise.resolve().then(bad);
+    return { ...(await lvm.start(configuration)), end: bad, exited };
+  };
+  const session = new Session({ start }, { ...log, warn: (fields) => complaints.push(JSON.stringify(fields)) });
+  await session.execute(["lvs"], "A");
+  await session.execute(["lvs"], "B");
+  lvm.bytes = 49 * 1024 * 1024;
+  await session.execute(["lvs"], "B");
+  lvm.bytes = 0;
+  await session.execute(["lvs"], "C");
+  await jest.advanceTimersByTimeAsync(60_000);
+  jest.useRealTimers();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(complaints.length).toBeGreaterThanOrEqual(3);
+  expect(complaints.every((complaint) => complaint.includes("did not end"))).toBe(true);
+});
+
 test("a queue works in order, goes on after a failure and knows when it is idle", async () => {
   const queue = new Queue();
   const done: string[] = [];

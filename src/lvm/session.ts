@@ -57,10 +57,12 @@ export class Session {
 
   async #process(configuration: string): Promise<Running> {
     if (this.#running?.configuration === configuration) return this.#running;
-    await this.end();
+    await this.#retire();
     const running = { process: await this.#launcher.start(configuration), configuration };
     this.#running = running;
-    void running.process.exited.then(() => this.#forget(running.process));
+    running.process.exited
+      .finally(() => this.#forget(running.process))
+      .catch((error: unknown) => this.#complain(error));
     return running;
   }
 
@@ -82,9 +84,16 @@ export class Session {
   /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */
   #leave(process: LvmProcess): void {
     this.#forget(process);
-    process
-      .end()
-      .catch((error: unknown) => this.#log.warn({ error: String(error) }, "an lvm process did not end well"));
+    process.end().catch((error: unknown) => this.#complain(error));
+  }
+
+  /** Ends the process as `end` does. What goes wrong in that is no failure of any command. */
+  async #retire(): Promise<void> {
+    await this.end().catch((error: unknown) => this.#complain(error));
+  }
+
+  #complain(error: unknown): void {
+    this.#log.warn({ error: String(error) }, "an lvm process did not end well");
   }
 
   #forget(process: LvmProcess): void {
@@ -96,9 +105,9 @@ export class Session {
     const bytes = await process.memoryBytes().catch(() => 0);
     if (bytes > mostBytes) {
       this.#log.info({ bytes }, "replacing an lvm process that has grown");
-      await this.end();
+      await this.#retire();
       return;
     }
-    this.#idle = setTimeout(() => void this.end(), idleMilliseconds).unref();
+    this.#idle = setTimeout(() => void this.#retire(), idleMilliseconds).unref();
   }
 }
