@@ -75,12 +75,22 @@ export function activateArguments(group: string, name: string): readonly string[
   return command("lvchange", ["--yes", "--activate", "y", "--ignoreactivationskip", fullName(group, name)]);
 }
 
+/** `lvchange -an`: LVM refuses it while the volume's device is open. */
+export function deactivateArguments(group: string, name: string): readonly string[] {
+  return command("lvchange", ["--yes", "--activate", "n", fullName(group, name)]);
+}
+
 export function refreshArguments(group: string, name: string): readonly string[] {
   return command("lvchange", ["--yes", "--refresh", fullName(group, name)]);
 }
 
 export function listArguments(group: string, name: string): readonly string[] {
   return command("lvs", ["--options", "lv_name", fullName(group, name)]);
+}
+
+/** vgextend(8) that takes back physical volumes that LVM has marked as missing. */
+export function restoreArguments(group: string, nodes: readonly string[]): readonly string[] {
+  return command("vgextend", ["--yes", "--restoremissing", checkedName(group), ...nodes.map(checkedPath)]);
 }
 
 export function backupArguments(group: string, file: string): readonly string[] {

@@ -36,6 +36,7 @@ test.each([
   ["volumeMissing", ["Logical volume nope not found in volume group vg0."]],
   ["volumeInUse", ["Logical volume vg0/s in use."]],
   ["volumeInUse", ["Logical volume vg0/s contains a filesystem in use."]],
+  ["volumeInUse", ["device-mapper: remove ioctl on vg0-s (252:0) failed: Device or resource busy"]],
   ["groupMissing", ['Volume group "nogroup" not found', "Cannot process volume group nogroup"]],
   ["groupAmbiguous", ["Multiple VGs found with the same name: skipping dup"]],
   ["groupAmbiguous", ["Cannot update volume group dup with duplicate PV devices."]],
@@ -51,6 +52,13 @@ test.each([
   const failure = failureOf("lvcreate", verdictOf(reportOf("lvcreate", messages)));
   expect(failure).toMatchObject({ name: "LvmError", kind });
   expect(failure.message).toContain(messages[0] ?? "no reason");
+});
+
+test("nobody is told the uuid of a physical volume", () => {
+  const message = "Couldn't find device with uuid rsjcRD-oUCv-VxrW-D4vz-hKnS-lbPG-lrEPzr.";
+  expect(failureOf("lvcreate", verdictOf(reportOf("lvcreate", [message]))).message).toBe(
+    "lvcreate: Couldn't find device with uuid (uuid).",
+  );
 });
 
 test("a verdict is the shell's own last word on the command", () => {

@@ -28,10 +28,13 @@ export function missesPhysicalVolume(verdict: Verdict): boolean {
 }
 
 function failureFrom(command: string, rows: readonly LogRow[]): LvmError {
-  const words = rows.map((row) => row.message.trim()).join(" ");
+  const words = rows.map((row) => row.message.trim().replaceAll(uuidPattern, "(uuid)")).join(" ");
   const kind = texts.find(([, pattern]) => pattern.test(words))?.[0] ?? "refused";
   return new LvmError(kind, `${command}: ${words === "" ? "LVM gave no reason" : words}`);
 }
+
+/** Whoever knows a physical volume's uuid can forge its label, so callers are not told (`findGroup`). */
+const uuidPattern = /\b[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}\b/g;
 
 /** LVM 2.03's own words; the first line that matches decides. */
 const texts: readonly (readonly [LvmFailure, RegExp])[] = [
@@ -43,5 +46,5 @@ const texts: readonly (readonly [LvmFailure, RegExp])[] = [
   ["noSpace", /[Ii]nsufficient (?:free|suitable)|must not exceed number of physical volumes|have space available/],
   ["volumeExists", /already exists in volume group/],
   ["volumeMissing", /Failed to find logical volume|[Ll]ogical volume \S+ not found in volume group/],
-  ["volumeInUse", /in use\b/],
+  ["volumeInUse", /in use\b|Device or resource busy/],
 ];

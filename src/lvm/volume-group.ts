@@ -4,6 +4,7 @@ import {
   activateArguments,
   backupArguments,
   createArguments,
+  deactivateArguments,
   extendArguments,
   listArguments,
   refreshArguments,
@@ -52,7 +53,8 @@ export class VolumeGroup {
   }
 
   /**
-   * The group as its metadata is committed at some moment after the call, without LVM's lock.
+   * The group as its metadata is committed at some moment after the call, without LVM's lock. Disks that appear or go
+   * are noticed within a second; so is a group that was missing or unreadable.
    * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable
    */
   read(): Promise<VolumeGroupState> {
@@ -114,6 +116,11 @@ export class VolumeGroup {
   /** Makes the volume's device. @throws LvmError volumeMissing */
   activate(name: string): Promise<void> {
     return this.#use("lvchange", (state) => activateArguments(state.name, name));
+  }
+
+  /** Takes the volume's device away; nothing happens to one that is open. @throws LvmError volumeInUse, volumeMissing */
+  deactivate(name: string): Promise<void> {
+    return this.#use("lvchange", (state) => deactivateArguments(state.name, name));
   }
 
   /** Loads the volume's device anew from the metadata, and resumes it if it is suspended. @throws LvmError volumeMissing */

@@ -41,7 +41,7 @@ test("a volume is made active with its tags in one commit", async () => {
   const state = await group.read();
   expect(state.sequenceNumber).toBe(before.sequenceNumber + 1);
   const made = state.logicalVolumes.get("a-b");
-  expect(made).toMatchObject({ extentCount: 7, tags: ["lvm.local.csi/x=1", "y&20"], visible: true, writable: true });
+  expect(made).toMatchObject({ extentCount: 7, tags: ["lvm.local.csi/x=1", "y&20"] });
   const device = await lab.host.devices.findMapping("labcmd-a--b");
   expect(device?.mapping).toMatchObject({ uuid: made?.mappingUuid, suspended: false });
   expect(device?.sizeBytes).toBe(made?.sizeBytes);
@@ -60,7 +60,7 @@ test("a striped volume lies on the physical volumes named", async () => {
   await group.create(() => ({ name: "s", extents: 10, stripes: 2, stripeBytes: 131_072, tags: [], physicalVolumes }));
   const made = await volume("s");
   expect(made?.segments).toHaveLength(1);
-  expect(made?.segments[0]).toMatchObject({ type: "striped", extentCount: 10, stripeBytes: 131_072 });
+  expect(made?.segments[0]).toMatchObject({ extentCount: 10, stripeCount: 2, stripeBytes: 131_072 });
   expect(made?.segments[0]?.areas.map((area) => area.physicalVolume).toSorted()).toEqual(physicalVolumes.toSorted());
   await expect(group.create(() => ({ name: "w", extents: 4, stripes: 4, tags: [] }))).rejects.toMatchObject({
     kind: "noSpace",
@@ -153,6 +153,22 @@ test("absence is confirmed by LVM", async () => {
   await group.create(() => ({ name: "here", extents: 1, ...linear }));
   expect(await group.confirmAbsent("here")).toBe(false);
   expect(await group.confirmAbsent("gone")).toBe(true);
+});
+
+test("a volume is deactivated, and not while it is open", async () => {
+  await group.create(() => ({ name: "d", extents: 1, ...linear }));
+  const before = (await group.read()).sequenceNumber;
+  const device = await lab.host.devices.findMapping("labcmd-d");
+  if (device === undefined) throw new Error("no device");
+  const open = await lab.host.devices.openShared(device);
+  await expect(group.deactivate("d")).rejects.toMatchObject({ kind: "volumeInUse" });
+  expect(await lab.host.devices.findMapping("labcmd-d")).toEqual(device);
+  await open.close();
+  await group.deactivate("d");
+  expect(await lab.host.devices.findMapping("labcmd-d")).toBeUndefined();
+  await group.deactivate("d");
+  expect((await group.read()).sequenceNumber).toBe(before);
+  await expect(group.deactivate("absent")).rejects.toMatchObject({ kind: "volumeMissing" });
 });
 
 test("an inactive volume is activated, a suspended one resumed", async () => {
