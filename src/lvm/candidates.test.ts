@@ -11,7 +11,7 @@ function mapped(name: string, uuid: string, more: Partial<BlockDevice> = {}): Bl
 }
 
 function namesOf(...devices: readonly BlockDevice[]): readonly string[] {
-  return candidateDevices(devices).map((one) => one.name);
+  return candidateDevices(devices, "/var/lib/kubelet").map((one) => one.name);
 }
 
 test("disks, partitions, loop devices and maps can carry a physical volume", () => {
@@ -29,6 +29,35 @@ test("logical volumes and partitions of them never do", () => {
   expect(namesOf(mapped("dm-0", "LVM-abc"), mapped("dm-1", "part1-LVM-abc"), mapped("dm-2", "LVM-abc-tmeta"))).toEqual(
     [],
   );
+});
+
+test("what is stacked on a logical volume never does, however far up, nor do its partitions", () => {
+  expect(
+    namesOf(
+      mapped("dm-0", "LVM-abc", { holders: ["dm-1", "md7"] }),
+      mapped("dm-1", "CRYPT-LUKS2-1", { holders: ["drbd0"] }),
+      device("md7", { holders: ["dm-2"] }),
+      device("md7p1"),
+      mapped("dm-2", "mpath-1"),
+      device("drbd0"),
+      device("drbd0p3"),
+      device("sda", { holders: ["dm-3"] }),
+      mapped("dm-3", "CRYPT-LUKS2-2"),
+    ),
+  ).toEqual(["dm-3"]);
+});
+
+test.each([
+  ["/dev/dm-0", false],
+  ["/dev/mapper/vg0-a (deleted)", false],
+  ["/var/lib/kubelet/plugins/kubernetes.io/csi/volumeDevices/v/dev/u", false],
+  ["/var/lib/kubelet/pods/u/volumes/x/mount/disk.img (deleted)", false],
+  ["/var/lib/kubelet-images/disk.img", true],
+  ["/tmp/x.img", true],
+  ["/run/x.img (deleted)", true],
+])("a loop device over %s: %p", (backingFile, isCandidate) => {
+  const loop = device("loop0", { backingFile, holders: ["dm-7"] });
+  expect(namesOf(loop, device("loop0p1"), mapped("dm-7", "LVM-abc"))).toEqual(isCandidate ? ["loop0", "loop0p1"] : []);
 });
 
 test("a disk in use by logical volumes does", () => {

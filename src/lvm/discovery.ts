@@ -1,8 +1,9 @@
 import { LvmError } from "../errors.ts";
-import type { Devices } from "../host/host.ts";
 import { type CommittedText, type Headers, type LabelledDevice, readTexts } from "./metadata.ts";
 import type { VolumeGroupState } from "./model.ts";
-import { groupSection, uuidOf, volumeGroupState } from "./volume-group-state.ts";
+import { newestText, physicalVolumeUuids } from "./newest-text.ts";
+import type { DeviceReads } from "./patient-reads.ts";
+import { volumeGroupState } from "./volume-group-state.ts";
 
 /** A volume group as some devices carry it. */
 export interface FoundGroup {
@@ -15,14 +16,20 @@ export interface FoundGroup {
 
 /**
  * Finds the volume group of that name on these devices.
+ * @param known uuids of the physical volumes that it was last seen with. They alone are believed then: another device
+ * belongs to the group only if the metadata on one of them says so, whatever it says itself. Anybody can write a label
+ * and a metadata text with the group's name and uuid to a disk that is his, but nothing tells him the uuid of one of its
+ * physical volumes (so no message of the driver's may have one).
  * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable; SystemError when one of the devices cannot be read
  */
 export async function findGroup(
-  devices: Devices,
+  reads: DeviceReads,
   name: string,
   labelled: readonly LabelledDevice[],
+  known?: ReadonlySet<string>,
 ): Promise<FoundGroup> {
-  const { headers, texts } = await readTexts(devices, labelled);
+  const { headers, texts } =
+    known === undefined ? await readTexts(reads, labelled) : await readBelieved(reads, name, { labelled, known });
   const newest = newestText(texts, name);
   const uuids = physicalVolumeUuids(newest.text);
   const members = labelled.filter((one) => uuids.has(one.label.uuid));
@@ -35,32 +42,32 @@ export async function findGroup(
   };
 }
 
-type WholeText = CommittedText & { readonly text: NonNullable<CommittedText["text"]> };
-
-function newestText(texts: readonly CommittedText[], name: string): WholeText {
-  const ours = texts.filter((text) => text.name === name);
-  const whole = ours.filter((text): text is WholeText => text.text !== undefined);
-  const uuids = new Set(whole.map((text) => uuidOf(groupSection(text.text)[1])));
-  if (uuids.size > 1) {
-    const remedy = "rename one of them with vgrename and its uuid";
-    throw new LvmError("groupAmbiguous", `${uuids.size} volume groups are named ${name}; ${remedy}`);
-  }
-  const newest = whole.toSorted((a, b) => b.sequenceNumber - a.sequenceNumber)[0];
-  if (newest !== undefined) return newest;
-  if (ours.length === 0) throw new LvmError("groupMissing", `no device carries volume group ${name}; see pvs`);
-  throw new LvmError("groupUnreadable", `the metadata of volume group ${name} is damaged on all its devices; see vgck`);
+interface Reading {
+  readonly headers: Headers;
+  readonly texts: readonly CommittedText[];
 }
 
-function physicalVolumeUuids(text: WholeText["text"]): ReadonlySet<string> {
-  const section = groupSection(text)[1].sections.get("physical_volumes");
-  return new Set([...(section?.sections.values() ?? [])].map(uuidOf));
+/** Reads the known devices, and those that they name, and so on. No other device is read. */
+async function readBelieved(
+  reads: DeviceReads,
+  name: string,
+  { labelled, known }: { readonly labelled: readonly LabelledDevice[]; readonly known: ReadonlySet<string> },
+): Promise<Reading> {
+  const believed = labelled.filter((one) => known.has(one.label.uuid));
+  for (;;) {
+    const reading = await readTexts(reads, believed);
+    const uuids = physicalVolumeUuids(newestText(reading.texts, name).text);
+    const named = labelled.filter((one) => uuids.has(one.label.uuid) && !believed.includes(one));
+    if (named.length === 0) return reading;
+    believed.push(...named);
+  }
 }
 
 function refuseCopies(members: readonly LabelledDevice[], name: string): void {
-  for (const [uuid, copies] of Map.groupBy(members, (one) => one.label.uuid)) {
+  for (const copies of Map.groupBy(members, (one) => one.label.uuid).values()) {
     if (copies.length === 1) continue;
     const names = copies.map((copy) => copy.device.name).join(" and ");
-    const problem = `physical volume ${uuid} of volume group ${name} is on ${names}`;
+    const problem = `one physical volume of volume group ${name} is on ${names}`;
     throw new LvmError("groupAmbiguous", `${problem}; detach the copies, or give them another uuid with vgimportclone`);
   }
 }

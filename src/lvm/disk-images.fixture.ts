@@ -38,6 +38,7 @@ export function fakeDisks(images: readonly Buffer[]): FakeDisks {
         return ranges.map((range) => Buffer.from(image.subarray(range.offset, range.offset + range.length)));
       },
       flush: async () => {},
+      hold: unused,
       openExclusive: unused,
       openShared: unused,
     },

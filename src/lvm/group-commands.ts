@@ -1,14 +1,14 @@
 import { LvmError, SystemError } from "../errors.ts";
 import type { Devices, LvmLauncher } from "../host/host.ts";
 import type { Log } from "../log.ts";
-import type { DeviceExtents } from "./arguments.ts";
+import { type DeviceExtents, restoreArguments } from "./arguments.ts";
 import { lvmConfiguration, nodeOf } from "./configuration.ts";
 import type { FoundGroup } from "./discovery.ts";
 import { failureOf, missesPhysicalVolume } from "./failure.ts";
 import type { ExtentArea, VolumeGroupState } from "./model.ts";
 import { Session } from "./session.ts";
 import type { Verdict } from "./verdict.ts";
-import { type Care, VolumeGroupReader } from "./volume-group-reader.ts";
+import { type Care, VolumeGroupReader, isComplete } from "./volume-group-reader.ts";
 
 export interface VolumeGroupOptions {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface VolumeGroupOptions {
   readonly lvm: LvmLauncher;
   /** Where LVM on this host keeps its locks: /run/lock/lvm, as a rule. */
   readonly lockDirectory: string;
+  /** The kubelet's directory, without symlinks: no physical volume of the host is on a loop device over what is there. */
+  readonly excludedDirectory: string;
   readonly log: Log;
 }
 
@@ -34,7 +36,7 @@ export class GroupCommands {
 
   constructor(options: VolumeGroupOptions) {
     this.#options = options;
-    this.#reader = new VolumeGroupReader(options.name, options.devices);
+    this.#reader = new VolumeGroupReader(options);
     this.#session = new Session(options.lvm, options.log);
   }
 
@@ -66,9 +68,10 @@ export class GroupCommands {
   async #send(build: Build, check: (found: FoundGroup) => void): Promise<{ verdict: Verdict; found: FoundGroup }> {
     const first = await this.#prepare("thorough", check);
     const verdict = await this.#execute(first, build);
-    if (verdict.succeeded || !isAboutDevices(failureOf("", verdict))) return { verdict, found: first };
+    const found = missesPhysicalVolume(verdict) ? await this.#restoreMissing(first) : first;
+    if (verdict.succeeded || !isAboutDevices(failureOf("", verdict))) return { verdict, found };
     const second = await this.#prepare("search", check);
-    if (this.#session.has(this.#configuration(second))) return { verdict, found: first };
+    if (this.#configuration(second) === this.#configuration(first)) return { verdict, found };
     return { verdict: await this.#execute(second, build), found: second };
   }
 
@@ -81,15 +84,31 @@ export class GroupCommands {
   }
 
   async #execute(found: FoundGroup, build: Build): Promise<Verdict> {
-    const words = build(found.state);
-    const verdict = await this.#session.execute(words, this.#configuration(found));
-    if (verdict.succeeded && missesPhysicalVolume(verdict)) {
-      this.#options.log.error(
-        { group: this.#options.name, command: words[0] },
-        "LVM did not find a physical volume and may have marked it as missing; see pvs, and vgextend --restoremissing",
-      );
+    return this.#session.execute(build(found.state), this.#configuration(found));
+  }
+
+  /**
+   * Somebody's `vgextend` between our reading and LVM's lock gives the group a disk that our `lvm` may not see, and
+   * that it then marks as missing. What was not missing before the command, and is there now, loses its mark at once:
+   * with it LVM changes nothing in the group.
+   */
+  async #restoreMissing(before: FoundGroup): Promise<FoundGroup> {
+    // A command that LVM carries out although a disk is away says the same each time, and marks nothing.
+    if (!isComplete(before)) return before;
+    const { log, name } = this.#options;
+    try {
+      const found = await this.#reader.read("search");
+      const nodes = markedAsMissing(found);
+      if (nodes.length === 0) return found;
+      const verdict = await this.#session.execute(restoreArguments(name, nodes), this.#configuration(found));
+      if (!verdict.succeeded) throw failureOf("vgextend", verdict);
+      log.warn({ group: name, nodes }, "LVM had marked disks as missing that have just joined the group; undone");
+      return found;
+    } catch (error) {
+      const remedy = "see pvs, and vgextend --restoremissing";
+      log.error({ group: name, error: String(error) }, `LVM may have marked a physical volume as missing; ${remedy}`);
+      return before;
     }
-    return verdict;
   }
 
   #configuration(found: FoundGroup): string {
@@ -114,7 +133,7 @@ export function nodesOf(state: VolumeGroupState, uuids: readonly string[]): read
   return uuids.map((uuid) => {
     const device = state.physicalVolumes.find((volume) => volume.uuid === uuid)?.device;
     if (device !== undefined) return nodeOf(device.name);
-    throw new LvmError("physicalVolumeMissing", `physical volume ${uuid} of volume group ${state.name} is missing`);
+    throw new LvmError("physicalVolumeMissing", `a physical volume of volume group ${state.name} is missing; see pvs`);
   });
 }
 
@@ -125,13 +144,19 @@ export function deviceExtentsOf(state: VolumeGroupState, areas: readonly ExtentA
 }
 
 function requireComplete({ state }: FoundGroup): void {
-  if (state.physicalVolumes.every((volume) => volume.device !== undefined)) return;
-  const missing = state.physicalVolumes.filter((volume) => volume.device === undefined).map((volume) => volume.uuid);
+  const missing = state.physicalVolumes.filter((volume) => volume.device === undefined).length;
+  if (missing === 0) return;
   throw new LvmError(
     "physicalVolumeMissing",
-    `volume group ${state.name} misses physical volume ${missing.join(", ")}: bring the disk back ` +
+    `volume group ${state.name} misses ${missing} of its ${state.physicalVolumes.length} physical volumes: bring the disk back ` +
       `(then vgextend --restoremissing, if pvs shows it as missing) or give it up with vgreduce --removemissing`,
   );
+}
+
+/** The nodes of disks that are there, although LVM has marked them as missing. */
+function markedAsMissing({ state, members }: FoundGroup): readonly string[] {
+  const present = new Set(state.physicalVolumes.flatMap(({ device }) => device?.number ?? []));
+  return members.filter((one) => !present.has(one.device.number)).map((one) => nodeOf(one.device.name));
 }
 
 function isAboutDevices(failure: LvmError): boolean {

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LvmError, SystemError } from "../errors.ts";
-import type { BlockDevice, Devices } from "../host/host.ts";
+import type { BlockDevice } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
 import type { Label } from "./label.ts";
 import { type MetadataAreaHeader, headerRange, readHeader } from "./metadata-area.ts";
 import { MetadataSyntaxError, type Section, parseMetadataText } from "./metadata-text.ts";
+import type { DeviceReads } from "./patient-reads.ts";
 import { sequenceNumberOf } from "./volume-group-state.ts";
 
 /** A device with LVM's label on it. */
@@ -30,10 +31,12 @@ export interface CommittedText {
   readonly bytes: number;
   /** Of the tightest of its metadata areas. */
   readonly capacityBytes: number;
+  /** The devices that it was committed to. */
+  readonly carriers: readonly LabelledDevice[];
 }
 
 /** Reads label sectors and metadata headers. @throws SystemError of the first device that cannot be read */
-export async function readHeaders(devices: Devices, labelled: readonly LabelledDevice[]): Promise<Headers> {
+export async function readHeaders(devices: DeviceReads, labelled: readonly LabelledDevice[]): Promise<Headers> {
   const fingerprints = new Map<LabelledDevice, string>();
   const found = await Promise.all(
     labelled.map(async (one) => {
@@ -62,7 +65,7 @@ const attempts = 10;
  * @throws LvmError groupUnreadable when the headers never stand still; SystemError when a device cannot be read
  */
 export async function readTexts(
-  devices: Devices,
+  devices: DeviceReads,
   labelled: readonly LabelledDevice[],
 ): Promise<{ readonly headers: Headers; readonly texts: readonly CommittedText[] }> {
   let before = await readHeaders(devices, labelled);
@@ -77,7 +80,7 @@ export async function readTexts(
 }
 
 /** Copies of one text are read once; a text that is damaged on one device may be whole on another. */
-async function readAll(devices: Devices, headers: Headers): Promise<readonly CommittedText[]> {
+async function readAll(devices: DeviceReads, headers: Headers): Promise<readonly CommittedText[]> {
   const copies = Map.groupBy(
     headers.found.filter(({ header }) => !header.ignored && header.text.length > 0),
     ({ header }) => `${header.textChecksum} ${header.textBytes}`,
@@ -85,8 +88,9 @@ async function readAll(devices: Devices, headers: Headers): Promise<readonly Com
   return Promise.all([...copies.values()].map((same) => readFirstWhole(devices, same)));
 }
 
-async function readFirstWhole(devices: Devices, copies: Headers["found"]): Promise<CommittedText> {
+async function readFirstWhole(devices: DeviceReads, copies: Headers["found"]): Promise<CommittedText> {
   let name = "";
+  const carriers = copies.map((copy) => copy.labelled);
   for (const { labelled, header } of copies) {
     const bytes = await readText(devices, labelled.device, header);
     const content = bytes.toString("utf8");
@@ -97,14 +101,15 @@ async function readFirstWhole(devices: Devices, copies: Headers["found"]): Promi
       name,
       ...text,
       bytes: header.textBytes,
+      carriers,
       capacityBytes: Math.min(...copies.map((copy) => copy.header.capacityBytes)),
     };
   }
-  return { name, text: undefined, sequenceNumber: -1, bytes: 0, capacityBytes: 0 };
+  return { name, text: undefined, sequenceNumber: -1, bytes: 0, capacityBytes: 0, carriers };
 }
 
 /** A text that cannot be read is as good as a damaged one. */
-async function readText(devices: Devices, device: BlockDevice, header: MetadataAreaHeader): Promise<Buffer> {
+async function readText(devices: DeviceReads, device: BlockDevice, header: MetadataAreaHeader): Promise<Buffer> {
   try {
     return Buffer.concat(await devices.read(device, header.text));
   } catch (error) {

@@ -1,10 +1,14 @@
 import { expect, test } from "@jest/globals";
+import type { Devices } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
-import { diskImages, fakeDevice, fakeDisks } from "./disk-images.fixture.ts";
-import { LabelScan } from "./label-scan.ts";
+import { diskImages, fakeDisks } from "./disk-images.fixture.ts";
 import { VolumeGroupReader } from "./volume-group-reader.ts";
 
 const headerOffset = 4096;
+
+function readerOf(devices: Devices, patienceMilliseconds = 5000): VolumeGroupReader {
+  return new VolumeGroupReader({ name: "vg-0", devices, excludedDirectory: "/kubelet", patienceMilliseconds });
+}
 
 /** Changes a disk as a commit does: another text behind the old one, then the header. */
 function commit(image: Buffer, change: (text: string) => string): void {
@@ -22,7 +26,7 @@ const nextSequenceNumber = (text: string): string => text.replace("seqno = 5", "
 
 test("a group that has not changed is read from its headers alone", async () => {
   const disks = fakeDisks(diskImages());
-  const reader = new VolumeGroupReader("vg-0", disks.devices);
+  const reader = readerOf(disks.devices);
   const first = await reader.read();
   disks.reads.length = 0;
   expect((await reader.read()).state).toBe(first.state);
@@ -33,11 +37,11 @@ test("the newest text counts, and the one that is whole", async () => {
   const [first, second] = diskImages();
   commit(first, nextSequenceNumber);
   const disks = fakeDisks([first, second]);
-  const reader = new VolumeGroupReader("vg-0", disks.devices);
+  const reader = readerOf(disks.devices);
   expect((await reader.read()).state.sequenceNumber).toBe(6);
   commit(second, nextSequenceNumber);
   first.write("damaged", headerOffset + 9216 + 100);
-  expect((await new VolumeGroupReader("vg-0", disks.devices).read()).state.sequenceNumber).toBe(6);
+  expect((await readerOf(disks.devices).read()).state.sequenceNumber).toBe(6);
 });
 
 test("a commit in the middle of a reading is read whole", async () => {
@@ -49,7 +53,7 @@ test("a commit in the middle of a reading is read whole", async () => {
     readings += isText ? 1 : 0;
     if (isText && readings === 1) images.forEach((image) => commit(image, nextSequenceNumber));
   };
-  expect((await new VolumeGroupReader("vg-0", disks.devices).read()).state.sequenceNumber).toBe(6);
+  expect((await readerOf(disks.devices).read()).state.sequenceNumber).toBe(6);
   expect(readings).toBeGreaterThan(1);
 });
 
@@ -60,24 +64,24 @@ test("a group that never stands still is unreadable", async () => {
     images[0].writeUInt32LE(images[0].readUInt32LE(1020) + 1, 1020);
     images[0].writeUInt32LE(checksum(images[0].subarray(532, 1024)), 528);
   };
-  const reading = new VolumeGroupReader("vg-0", disks.devices).read();
+  const reading = readerOf(disks.devices).read();
   await expect(reading).rejects.toMatchObject({ kind: "groupUnreadable" });
 });
 
 test("a copy of a disk is ambiguous, a missing disk is not", async () => {
   const [first, second] = diskImages();
-  const twice = new VolumeGroupReader("vg-0", fakeDisks([first, second, Buffer.from(second)]).devices);
+  const twice = readerOf(fakeDisks([first, second, Buffer.from(second)]).devices);
   await expect(twice.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
-  const alone = await new VolumeGroupReader("vg-0", fakeDisks([second]).devices).read();
+  const alone = await readerOf(fakeDisks([second]).devices).read();
   expect(alone.state.physicalVolumes.map((volume) => volume.device?.name)).toEqual([undefined, "sda"]);
-  const none = new VolumeGroupReader("vg-0", fakeDisks([Buffer.alloc(16_384)]).devices);
+  const none = readerOf(fakeDisks([Buffer.alloc(16_384)]).devices);
   await expect(none.read()).rejects.toMatchObject({ kind: "groupMissing" });
 });
 
 test("a disk that fails drops out, and is found again", async () => {
   const [first, second] = diskImages();
   const disks = fakeDisks([first, second]);
-  const reader = new VolumeGroupReader("vg-0", disks.devices);
+  const reader = readerOf(disks.devices);
   await reader.read();
   disks.beforeRead = (name) => {
     if (name === "sdb") disks.images.delete("sdb");
@@ -92,7 +96,7 @@ test("a disk that fails drops out, and is found again", async () => {
 
 test("a missing group is looked for once a second, or when that is asked for", async () => {
   const disks = fakeDisks([Buffer.alloc(16_384)]);
-  const reader = new VolumeGroupReader("vg-0", disks.devices);
+  const reader = readerOf(disks.devices);
   await expect(reader.read()).rejects.toMatchObject({ kind: "groupMissing" });
   disks.reads.length = 0;
   await expect(reader.read()).rejects.toMatchObject({ kind: "groupMissing" });
@@ -101,19 +105,125 @@ test("a missing group is looked for once a second, or when that is asked for", a
   expect(disks.reads).toEqual(["sda"]);
 });
 
-test("a disk that hangs is passed over, and not asked again while it does", async () => {
+const [firstUuid, secondUuid] = ["Eh52ck-WbdM-nX6j-8Ewv-3T09-7dHr-J3VaCo", "Bbbvxn-5SsX-iPAJ-4Bi5-TRdv-0kOC-P2vbDB"];
+const strangeUuid = "Forged-0000-0000-0000-0000-0000-000000";
+
+/** A disk that claims to be the newest of the group, made by one who knows all but the uuids that count. */
+function forged(change: (text: string) => string, uuid = strangeUuid): Buffer {
+  const [, image] = diskImages();
+  image.write(uuid.replaceAll("-", ""), 512 + 32, "latin1");
+  image.writeUInt32LE(checksum(image.subarray(532, 1024)), 528);
+  commit(image, (text) => change(text.replace("seqno = 5", "seqno = 99")));
+  return image;
+}
+
+/** Forgeries that name themselves in place of the second disk; the last one is not named by its own text. */
+const forgeries = [
+  (text: string): string => text.replace(secondUuid, strangeUuid).replace(firstUuid, strangeUuid.replace("F", "G")),
+  (text: string): string => text.replace(secondUuid, strangeUuid),
+  (text: string): string => text.replace(secondUuid, strangeUuid).replace("dIdfPQ", "Forged"),
+];
+
+test.each(forgeries)("a forged disk that comes later changes nothing: %#", async (forgery) => {
+  const [first, second] = diskImages();
+  const disks = fakeDisks([first, second]);
+  const reader = readerOf(disks.devices);
+  const { state } = await reader.read();
+  disks.images.set("sdc", forged(forgery));
+  expect((await reader.read("thorough")).state).toEqual(state);
+  expect((await reader.read("search")).members.map((one) => one.device.name)).toEqual(["sda", "sdb"]);
+  commit(first, nextSequenceNumber);
+  expect((await reader.read("thorough")).state.sequenceNumber).toBe(6);
+});
+
+test("a forged disk does not stand in for a group that is gone", async () => {
   const disks = fakeDisks(diskImages());
+  const reader = readerOf(disks.devices);
+  await reader.read();
+  const [first] = [disks.images.get("sda"), disks.images.delete("sda"), disks.images.delete("sdb")];
+  for (const forgery of forgeries) {
+    disks.images.set("sdc", forged(forgery));
+    await expect(reader.read("thorough")).rejects.toMatchObject({ kind: "groupMissing" });
+  }
+  if (first !== undefined) disks.images.set("sdd", first);
+  const { state } = await reader.read("thorough");
+  expect(state.physicalVolumes.map((volume) => volume.device?.name)).toEqual(["sdd", undefined]);
+});
+
+test.each(forgeries)("a forged disk that is there from the start makes the group ambiguous: %#", async (forgery) => {
+  const reader = readerOf(fakeDisks([...diskImages(), forged(forgery)]).devices);
+  await expect(reader.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
+});
+
+test("a text that does not name its own disk says nothing", async () => {
+  const [first, second] = diskImages();
+  const disks = fakeDisks([first, second, forged((text) => text)]);
+  expect((await readerOf(disks.devices).read()).state.sequenceNumber).toBe(5);
+});
+
+test("a stale disk, and one that has left the group, change nothing", async () => {
+  const [first, second] = diskImages();
+  commit(second, nextSequenceNumber);
+  const disks = fakeDisks([first, second]);
+  expect((await readerOf(disks.devices).read()).state.sequenceNumber).toBe(6);
+  const [stale, alone] = diskImages();
+  commit(alone, (text) => nextSequenceNumber(text).replace(firstUuid, strangeUuid));
+  const { state, members } = await readerOf(fakeDisks([stale, alone]).devices).read();
+  expect(state.sequenceNumber).toBe(6);
+  expect(members.map((one) => one.device.name)).toEqual(["sdb"]);
+});
+
+test("a disk joins a known group when a known disk names it", async () => {
+  const [first, second] = diskImages();
+  const disks = fakeDisks([first, second]);
+  const reader = readerOf(disks.devices);
+  await reader.read();
+  const extend = (text: string): string =>
+    nextSequenceNumber(text).replace(
+      "pv1 {",
+      `pv2 { id = "${strangeUuid}"\n status = ["ALLOCATABLE"]\n flags = []\n pe_count = 31 }\npv1 {`,
+    );
+  disks.images.set(
+    "sdc",
+    forged((text) => extend(text).replace("seqno = 99", "seqno = 6")),
+  );
+  expect((await reader.read("thorough")).members).toHaveLength(2);
+  commit(first, extend);
+  const { state, members } = await reader.read("thorough");
+  expect(members.map((one) => one.device.name)).toEqual(["sda", "sdb", "sdc"]);
+  expect(state.physicalVolumes.map((volume) => volume.uuid)).toContain(strangeUuid.replaceAll("-", ""));
+});
+
+test("a disk that hangs is passed over, and not asked again while it does", async () => {
+  const disks = fakeDisks([...diskImages(), Buffer.alloc(16_384)]);
   const hang = Promise.withResolvers<void>();
-  disks.beforeRead = (name) => (name === "sda" ? hang.promise : undefined);
-  const scan = new LabelScan(disks.devices, 20);
-  const reading = new VolumeGroupReader("other", disks.devices, new LabelScan(disks.devices, 20)).read();
-  await expect(reading).rejects.toMatchObject({ kind: "groupUnreadable" });
-  disks.reads.length = 0;
-  const candidates = [fakeDevice("sda"), fakeDevice("sdb")];
-  expect((await scan.find(candidates)).map((one) => one.device.name)).toEqual(["sdb"]);
-  expect((await scan.find(candidates)).map((one) => one.device.name)).toEqual(["sdb"]);
-  expect(disks.reads.filter((name) => name === "sda")).toHaveLength(1);
+  disks.beforeRead = (name) => (name === "sdc" ? hang.promise : undefined);
+  const reader = readerOf(disks.devices, 20);
+  await reader.read("search");
+  await reader.read("search");
+  expect(disks.reads.filter((name) => name === "sdc")).toHaveLength(1);
+  disks.images.delete("sda");
+  disks.images.delete("sdb");
+  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupUnreadable" });
   hang.resolve();
   await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(await scan.find(candidates)).toHaveLength(2);
+  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupMissing" });
+});
+
+test("a disk of the group that hangs later counts as missing until it answers", async () => {
+  const disks = fakeDisks(diskImages());
+  const reader = readerOf(disks.devices, 20);
+  await reader.read();
+  const hang = Promise.withResolvers<void>();
+  disks.beforeRead = (name) => (name === "sdb" ? hang.promise : undefined);
+  const without = await Promise.all([reader.read(), reader.read()]);
+  for (const { state } of without) {
+    expect(state.physicalVolumes.map((volume) => volume.device?.name)).toEqual(["sda", undefined]);
+  }
+  disks.beforeRead = () => hang.promise;
+  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupUnreadable" });
+  hang.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const { state } = await reader.read("thorough");
+  expect(state.physicalVolumes.map((volume) => volume.device?.name)).toEqual(["sda", "sdb"]);
 });

@@ -2,8 +2,9 @@ import { LvmError, SystemError } from "../errors.ts";
 import type { BlockDevice, Devices } from "../host/host.ts";
 import { candidateDevices, signatureOf } from "./candidates.ts";
 import { type FoundGroup, findGroup } from "./discovery.ts";
-import { LabelScan } from "./label-scan.ts";
+import { scanLabels } from "./label-scan.ts";
 import { readHeaders, sameHeaders } from "./metadata.ts";
+import { PatientReads } from "./patient-reads.ts";
 import { SharedRun } from "./shared-run.ts";
 
 /** How long a look at all block devices is good for, unless a command is about to be sent. */
@@ -17,29 +18,40 @@ const cares = ["usual", "thorough", "search"] as const;
  */
 export type Care = (typeof cares)[number];
 
+export interface ReaderOptions {
+  /** The volume group's. */
+  readonly name: string;
+  readonly devices: Devices;
+  /** The kubelet's directory, without symlinks: no physical volume of the host is on a loop device over what is there. */
+  readonly excludedDirectory: string;
+  /** How long one device may take for an answer; 10 s where it is absent. */
+  readonly patienceMilliseconds?: number;
+}
+
 /**
  * Reads one volume group from its devices, without LVM and without its lock. What was read is good for as long as no
  * byte of the labels and the metadata headers has changed.
  */
 export class VolumeGroupReader {
-  readonly #name: string;
-  readonly #devices: Devices;
-  readonly #scan: LabelScan;
+  readonly #options: ReaderOptions;
+  readonly #reads: PatientReads;
   readonly #runs = new SharedRun(() => this.#run());
   #wanted: Care = "usual";
   #known: FoundGroup | LvmError | undefined;
+  /** Uuids of the physical volumes that the group was last seen with; they stay known while it cannot be seen. */
+  #believed: ReadonlySet<string> | undefined;
   #signature = "";
   #lookedAt = Number.NEGATIVE_INFINITY;
   #searchedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, devices: Devices, scan = new LabelScan(devices)) {
-    this.#name = name;
-    this.#devices = devices;
-    this.#scan = scan;
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.#reads = new PatientReads(options.devices, options.patienceMilliseconds);
   }
 
   /**
-   * The group as it is committed at some moment after the call.
+   * The group as it is committed at some moment after the call. Which devices there are, and a failure to find the
+   * group on them, may be as they were a second before the call where the care is the usual one.
    * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable
    */
   read(care: Care = "usual"): Promise<FoundGroup> {
@@ -66,19 +78,22 @@ export class VolumeGroupReader {
 
   /** The devices to search; undefined when they are those that were searched last. */
   async #otherCandidates(): Promise<readonly BlockDevice[] | undefined> {
-    const candidates = candidateDevices(await this.#devices.list());
+    const candidates = await this.#candidates();
     this.#lookedAt = performance.now();
     return signatureOf(candidates) === this.#signature ? undefined : candidates;
+  }
+
+  async #candidates(): Promise<readonly BlockDevice[]> {
+    const { devices, excludedDirectory } = this.#options;
+    return candidateDevices(await devices.list(), excludedDirectory);
   }
 
   /** What the known devices carry now; undefined when they alone do not tell. */
   async #follow(known: FoundGroup): Promise<FoundGroup | undefined> {
     try {
-      if (sameHeaders(known.headers, await readHeaders(this.#devices, known.members))) return known;
-      const found = await findGroup(this.#devices, this.#name, known.members);
-      if (!isComplete(found)) return undefined;
-      this.#known = found;
-      return found;
+      if (sameHeaders(known.headers, await readHeaders(this.#reads, known.members))) return known;
+      const found = await findGroup(this.#reads, this.#options.name, known.members, this.#believed);
+      return isComplete(found) ? this.#remember(found) : undefined;
     } catch (error) {
       if (error instanceof SystemError || error instanceof LvmError) return undefined;
       throw error;
@@ -86,34 +101,54 @@ export class VolumeGroupReader {
   }
 
   async #searchAll(): Promise<FoundGroup> {
-    return this.#search(candidateDevices(await this.#devices.list()));
+    return this.#search(await this.#candidates());
   }
 
   async #search(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
     this.#signature = signatureOf(candidates);
     this.#lookedAt = performance.now();
     this.#searchedAt = this.#lookedAt;
-    this.#known = await this.#find(candidates).catch((error: unknown) => asLvmError(error, this.#name));
-    if (this.#known instanceof LvmError) throw this.#known;
-    return this.#known;
+    try {
+      return this.#remember(await this.#find(candidates));
+    } catch (error) {
+      this.#known = asLvmError(error, this.#options.name);
+      throw this.#known;
+    }
+  }
+
+  #remember(found: FoundGroup): FoundGroup {
+    this.#known = found;
+    this.#believed = new Set(found.state.physicalVolumes.map((volume) => volume.uuid));
+    return found;
+  }
+
+  async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
+    const { name } = this.#options;
+    const labelled = await scanLabels(this.#reads, candidates);
+    try {
+      return await findGroup(this.#reads, name, labelled, this.#believed);
+    } catch (error) {
+      if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error);
+      throw error;
+    }
   }
 
   /** Where a device does not answer, nobody knows that the group is missing. */
-  async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
-    const labelled = await this.#scan.find(candidates);
-    try {
-      return await findGroup(this.#devices, this.#name, labelled);
-    } catch (error) {
-      const silent = this.#scan.silent();
-      if (silent.length === 0 || !(error instanceof LvmError) || error.kind !== "groupMissing") throw error;
-      const problem = `volume group ${this.#name} is on no device that answers; ${silent.join(", ")} does not`;
-      throw new LvmError("groupUnreadable", problem, { cause: error });
+  #whyMissing(error: LvmError): LvmError {
+    const { name } = this.#options;
+    const silent = this.#reads.silent();
+    if (silent.length > 0) {
+      const problem = `volume group ${name} is on no device that answers; ${silent.join(", ")} does not`;
+      return new LvmError("groupUnreadable", problem, { cause: error });
     }
+    if (this.#believed === undefined) return error;
+    const remedy = "if it was made anew on other disks, restart the driver";
+    return new LvmError("groupMissing", `${error.message}; ${remedy}`, { cause: error });
   }
 }
 
 /** Whether the group was found with all its devices. One that LVM has marked as missing counts as absent. */
-function isComplete(known: FoundGroup | LvmError): boolean {
+export function isComplete(known: FoundGroup | LvmError): boolean {
   return !(known instanceof LvmError) && known.state.physicalVolumes.every((volume) => volume.device !== undefined);
 }
 

@@ -83,6 +83,7 @@ export async function openLab(): Promise<Lab> {
         devices: host.devices,
         lvm: recorded(host, sent, processes),
         lockDirectory,
+        excludedDirectory: join(directory, "kubelet"),
         log: silent,
       });
       groups.push(group);

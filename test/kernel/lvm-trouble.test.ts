@@ -122,6 +122,25 @@ test("a lock held by another is waited for", async () => {
   expect((await group.read()).logicalVolumes.has("waits")).toBe(true);
 });
 
+test("a disk that joins the group while a command waits for the lock is not left marked as missing", async () => {
+  const [disk, joining] = [lab.attach(), lab.attach()];
+  await makeGroup("labjoin", [disk]);
+  await group.create(() => ({ ...one, name: "a" }));
+  const holder = spawn("flock", [`${lockDirectory}/V_labjoin`, "-c", "echo held; read line"]);
+  await once(holder.stdout, "data");
+  const before = lab.sent.length;
+  const change = group.changeTags("a", { add: ["x"], remove: [] });
+  while (lab.sent.length === before) await pause(20);
+  lab.run("vgextend", "--yes", "--nolocking", "labjoin", joining);
+  holder.stdin.end();
+  await change;
+  const state = await group.read();
+  expect(state.physicalVolumes.map((volume) => `/dev/${volume.device?.name}`)).toEqual([disk, joining]);
+  expect(state.logicalVolumes.get("a")?.tags).toEqual(["x"]);
+  expect(lab.sent.slice(before)).toContain(`vgextend --yes --restoremissing labjoin ${joining}`);
+  await group.create(() => ({ ...one, name: "b", physicalVolumes: [state.physicalVolumes[1]?.uuid ?? ""] }));
+});
+
 test("the outcome of a command is unknown when its process is killed, and the next command works", async () => {
   await makeGroup("labkill", [lab.attach()]);
   await group.create(() => ({ ...one, name: "a" }));
