@@ -43,7 +43,14 @@ export async function runNode(config: NodeConfig, version: string): Promise<void
   log.info({}, "ended");
 
   function volumeGroup(name: string): VolumeGroup {
-    return new VolumeGroup({ name, devices: host.devices, lvm: host.lvm, lockDirectory: config.lockDirectory, log });
+    return new VolumeGroup({
+      name,
+      devices: host.devices,
+      lvm: host.lvm,
+      lockDirectory: config.lockDirectory,
+      excludedDirectory: host.mounts.kubeletDirectory.resolved,
+      log,
+    });
   }
 }
 
