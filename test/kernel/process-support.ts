@@ -39,8 +39,8 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined | 
 }
 
 /** Waits until the volume has this state. */
-export function untilState(world: World, name: string, state: string): Promise<true> {
-  return until(`${name} is ${state}`, async () => (await stateOf(world, name)) === state || undefined) as Promise<true>;
+export async function untilState(world: World, name: string, state: string): Promise<void> {
+  await until(`${name} is ${state}`, async () => (await stateOf(world, name)) === state);
 }
 
 /** The state in the tags of a logical volume or volume id; undefined if it does not exist. */
