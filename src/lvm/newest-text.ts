@@ -2,7 +2,7 @@ import { LvmError } from "../errors.ts";
 import type { CommittedText, LabelledDevice } from "./metadata.ts";
 import { groupSection, uuidOf } from "./volume-group-state.ts";
 
-export type WholeText = CommittedText & { readonly text: NonNullable<CommittedText["text"]> };
+type WholeText = CommittedText & { readonly text: NonNullable<CommittedText["text"]> };
 
 /**
  * The text that holds for the volume group of that name: the one with the highest sequence number, and only if the
