@@ -9,7 +9,7 @@ import { findXfsCopy, findXfsLogHead, readXfs, xfsCopyOffset } from "./xfs-super
 export type { Contents } from "./contents.ts";
 
 /** How much of each end of a device is probed: 2 MiB, where nearly everybody keeps signatures. */
-export const PROBE_EDGE_BYTES = 2 * 2 ** 20;
+const PROBE_EDGE_BYTES = 2 * 2 ** 20;
 
 /** The size and alignment of a piece that is probed away from the edges: what O_DIRECT takes on every disk. */
 const PIECE_BYTES = 4096;

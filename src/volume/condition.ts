@@ -1,6 +1,5 @@
 import type { BlockDevice, MountEntry } from "../host/host.ts";
-import type { Volume } from "./context.ts";
-import type { Context } from "./context.ts";
+import type { Context, Volume } from "./context.ts";
 import { findDevice } from "./device.ts";
 import { missingPhysicalVolumes } from "./room.ts";
 
@@ -14,9 +13,9 @@ const normal: Condition = { abnormal: false, message: "the volume is in order" }
 
 /** The condition as far as LVM's metadata and sysfs tell. */
 export async function conditionOf(context: Context, volume: Volume): Promise<Condition> {
-  const missing = missingBelow(volume);
-  if (missing.length > 0) {
-    return abnormal(`physical volume ${missing.join(", ")} of volume group ${volume.state.name} is missing`);
+  // Not named by uuid: who knows the uuids of a group's physical volumes could forge one.
+  if (lacksDisk(volume)) {
+    return abnormal(`a physical volume of volume group ${volume.state.name} that it lies on is missing; see pvs`);
   }
   if (volume.record.state === "removing") return abnormal("the volume is being wiped and removed");
   const device = await findDevice(context, volume.logicalVolume);
@@ -37,12 +36,11 @@ export function mountCondition(device: BlockDevice, mount: MountEntry): Conditio
   return deviceCondition(device);
 }
 
-export function abnormal(message: string): Condition {
+function abnormal(message: string): Condition {
   return { abnormal: true, message };
 }
 
-function missingBelow({ state, logicalVolume }: Volume): readonly string[] {
-  const missing = missingPhysicalVolumes(state);
-  const used = logicalVolume.segments.flatMap((segment) => segment.areas.map((area) => area.physicalVolume));
-  return missing.filter((uuid) => used.includes(uuid));
+function lacksDisk({ state, logicalVolume }: Volume): boolean {
+  const used = new Set(logicalVolume.segments.flatMap(({ areas }) => areas.map((area) => area.physicalVolume)));
+  return missingPhysicalVolumes(state).some((uuid) => used.has(uuid));
 }

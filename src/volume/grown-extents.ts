@@ -29,9 +29,9 @@ export function unzeroedRanges(
 /** Whether all extents of a segment, but its first `skip`, lie in the areas. */
 function liesIn(segment: Segment, skip: number, areas: readonly ExtentArea[]): boolean {
   const skipEach = skip / segment.areas.length;
-  // Without areas of its own the segment lies on other logical volumes, of which nothing is known.
+  // A segment that lacks areas lies on other logical volumes, of which nothing is known.
   return (
-    segment.areas.length > 0 &&
+    segment.areas.length === segment.stripeCount &&
     segment.areas.every((leg) => {
       const end = leg.start + leg.count;
       const inside = areas

@@ -51,7 +51,7 @@ export function describeRoom(state: VolumeGroupState, room: Room, reserve: Reser
   const missing = missingPhysicalVolumes(state);
   if (missing.length > 0) {
     const advice = "bring their disks back, or see vgreduce(8) --removemissing";
-    return `volume group ${state.name} lacks ${missing.length} of its physical volumes (${missing.join(", ")}); ${advice}`;
+    return `volume group ${state.name} lacks ${missing.length} of its physical volumes; ${advice}`;
   }
   if (metadataFull(state)) {
     const { usedBytes, capacityBytes } = state.metadata;
