@@ -40,7 +40,7 @@ export async function createHost(options: HostOptions): Promise<OpenHost> {
   return {
     host: {
       devices: createDevices(pool.runJob),
-      mounts: createMounts(pool.runJob, kubeletDirectory),
+      mounts: createMounts({ runJob: pool.runJob, kubeletDirectory, directory }),
       programs: createPrograms(pool.runJob, directory),
       lvm: createLvmLauncher({ runJob: pool.runJob, directory, log }),
       hasDeviceMapper: () => existsSync("/dev/mapper/control"),

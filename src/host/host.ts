@@ -141,7 +141,7 @@ export interface BindMount {
   /** A mounted directory, given with the mount that must be found there, or the node of a device. */
   readonly source: { readonly path: string; readonly mountId: number } | { readonly device: BlockDevice };
   readonly target: string;
-  /** Set on the new mount alone, before it is reported as made. */
+  /** Of the new mount alone; without any it has those of the source's. */
   readonly flags: readonly MountFlag[];
 }
 
@@ -181,10 +181,11 @@ export interface Mounts {
   makeFile(path: string): Promise<void>;
   /** Mounts a device. @throws SystemError of mount(2); ESTALE when the node is no longer the device described. */
   mount(mount: FilesystemMount): Promise<void>;
-  /** Binds, then sets the flags. @throws SystemError ESTALE when the source is not what was named. */
+  /**
+   * Makes a bind mount that has these flags from its first moment, here and in all namespaces that it is copied to.
+   * @throws SystemError ESTALE when the source is not what was named.
+   */
   bind(mount: BindMount): Promise<void>;
-  /** Sets exactly these flags on the mount that is at the path. */
-  remountBind(path: string, flags: readonly MountFlag[]): Promise<void>;
   /** Takes away the topmost mount at the path (umount2 with UMOUNT_NOFOLLOW; never lazy, never forced). */
   unmount(path: string): Promise<void>;
   /** Removes an empty directory, or a file of no bytes; nothing there is no error. ENOTEMPTY otherwise. */

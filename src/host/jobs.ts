@@ -12,8 +12,9 @@ import {
   zeroDescriptor,
 } from "./block-io.ts";
 import { lockPath, removeLock } from "./file-lock.ts";
-import { bindMount, mountFilesystem, remountBind, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
-import { makePrivateDirectory, sweepStateDirectory } from "./private-directory.ts";
+import { bindMount, mountFilesystem, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
+import { makePrivateDirectory } from "./private-directory.ts";
+import { sweepStateDirectory } from "./leftovers.ts";
 import { filesystemUsage, makeDirectory, makeFile, pathStatus, removePath } from "./path-jobs.ts";
 
 /** Everything that a worker thread can be asked to do: synchronous functions from plain data to plain data. */
@@ -35,7 +36,6 @@ export const jobs = {
   pathStatus,
   readDescriptor,
   readDevice,
-  remountBind,
   removeLock,
   removePath,
   scrambleDescriptor,

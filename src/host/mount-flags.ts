@@ -3,6 +3,7 @@ import type { MountFlag } from "./host.ts";
 /** Flags of mount(2) that say what it does, from the kernel's uapi header linux/mount.h. */
 export const MS_REMOUNT = 32;
 export const MS_BIND = 4096;
+export const MS_PRIVATE = 1 << 18;
 
 const bits: Readonly<Record<MountFlag, number>> = {
   ro: 1,

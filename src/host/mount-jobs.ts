@@ -1,34 +1,20 @@
 import { constants, openSync } from "node:fs";
-import { SystemError } from "../errors.ts";
 import { openDevice, verifyDevice } from "./block-io.ts";
 import { Descriptor } from "./descriptor.ts";
 import { nodePath } from "./device-node.ts";
-import type { BindMount, BlockDevice, MountFlag } from "./host.ts";
-import { formatKubeletPath } from "./kubelet-path.ts";
+import type { BlockDevice, MountFlag } from "./host.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
-import { MS_BIND, MS_REMOUNT, mountAttributes, mountFlagBits } from "./mount-flags.ts";
-import { lastComponent, openEntry, openMounted, openParent, openPath } from "./path-walk.ts";
+import { MS_BIND, mountAttributes, mountFlagBits } from "./mount-flags.ts";
+import { lastComponent, openMounted, openParent, openPath } from "./path-walk.ts";
 import { hasCode } from "./error-code.ts";
-import {
-  LOOK_UP,
-  attachMount,
-  cloneMount,
-  mount,
-  openat,
-  setMountAttributes,
-  syncfs,
-  unmount,
-} from "./system-calls.ts";
+import { bindThroughPrivateMount } from "./private-bind.ts";
+import { LOOK_UP, attachMount, cloneMount, mount, openat, setMountAttributes, syncfs } from "./system-calls.ts";
+import { unmountPatiently } from "./unmount.ts";
 
 /**
  * Mounting by descriptor: the target is the descriptor of a walk that followed no symlink, given to the kernel as
  * /proc/self/fd/N, so nobody can swap the path between the walk and the call.
  */
-
-/** A question about the path in another thread looks like a user of the mount while it lasts, which is not long. */
-const UNMOUNT_ATTEMPTS = 4;
-const PAUSE_MILLISECONDS = 10;
-const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
 export interface FilesystemMountInput {
   readonly device: BlockDevice;
@@ -43,7 +29,9 @@ export type BindSource = { readonly path: KubeletPath; readonly mountId: number 
 export interface BindMountInput {
   readonly source: BindSource;
   readonly target: KubeletPath;
-  readonly flags: BindMount["flags"];
+  readonly flags: readonly MountFlag[];
+  /** The driver's own. */
+  readonly directory: string;
 }
 
 export function mountFilesystem(input: FilesystemMountInput): void {
@@ -60,37 +48,21 @@ export function mountFilesystem(input: FilesystemMountInput): void {
 }
 
 /** Without flags the new mount has those of the mount it was made from (mount(2)). */
-export function bindMount(input: BindMountInput): void {
+export function bindMount(input: BindMountInput, attach = attachClone): void {
   using source = openSource(input.source);
-  using parent = openParent(input.target);
-  if (input.flags.length > 0 && attachClone(input, source, parent)) {
-    return;
-  }
-  const below = bindOnto(source, parent, input.target);
-  if (input.flags.length > 0) {
-    setFlagsOrUnmount(input, parent, below);
-  }
-}
-
-export function remountBind(input: { target: KubeletPath; flags: readonly MountFlag[] }): void {
   using target = openPath(input.target);
-  setFlags(target, input.flags);
+  const { flags } = input;
+  if (flags.length === 0) {
+    mount({ source: source.path, target: target.path, type: null, flags: MS_BIND, data: null });
+  } else if (!attach(source, target, flags)) {
+    bindThroughPrivateMount({ source, target, flags, parent: input.directory });
+  }
 }
 
 /** The parent is reached by descriptor, the mount by name: while a descriptor of a mount is open, it is busy. */
 export function unmountTarget(input: { target: KubeletPath }): void {
   using parent = openParent(input.target);
-  const path = `${parent.path}/${lastComponent(input.target)}`;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return unmount(path);
-    } catch (error) {
-      if (attempt === UNMOUNT_ATTEMPTS || !hasCode(error, ["EBUSY"])) {
-        throw error;
-      }
-      Atomics.wait(PAUSE, 0, 0, PAUSE_MILLISECONDS);
-    }
-  }
+  unmountPatiently(`${parent.path}/${lastComponent(input.target)}`);
 }
 
 export function syncFilesystem(input: { path: KubeletPath; mountId: number }): void {
@@ -118,11 +90,10 @@ function openSource(source: BindSource): Descriptor {
  * Sets the flags before the mount is attached, so that the copies in other mount namespaces have them too: flags set
  * later stay in this one, and the pods live in the host's. False before Linux 5.12, which cannot do it.
  */
-function attachClone(input: BindMountInput, source: Descriptor, parent: Descriptor): boolean {
+function attachClone(source: Descriptor, target: Descriptor, flags: readonly MountFlag[]): boolean {
   try {
-    using target = openEntry(parent, input.target);
     using clone = new Descriptor(cloneMount(source.number));
-    const { clear, set } = mountAttributes(input.flags);
+    const { clear, set } = mountAttributes(flags);
     setMountAttributes(clone.number, clear, set);
     attachMount(clone.number, target.number);
     return true;
@@ -132,40 +103,4 @@ function attachClone(input: BindMountInput, source: Descriptor, parent: Descript
     }
     throw error;
   }
-}
-
-/** Returns the id of the mount that the new one covers. */
-function bindOnto(source: Descriptor, parent: Descriptor, path: KubeletPath): number {
-  using target = openEntry(parent, path);
-  mount({ source: source.path, target: target.path, type: null, flags: MS_BIND, data: null });
-  return target.mountId();
-}
-
-function setFlagsOrUnmount(input: BindMountInput, parent: Descriptor, below: number): void {
-  try {
-    setFlagsOfNew(input, parent, below);
-  } catch (error) {
-    if (!hasCode(error, ["ESTALE"])) {
-      unmount(`${parent.path}/${lastComponent(input.target)}`);
-    }
-    throw error;
-  }
-}
-
-function setFlagsOfNew(input: BindMountInput, parent: Descriptor, below: number): void {
-  using bound = openEntry(parent, input.target);
-  if (bound.mountId() === below) {
-    throw new SystemError("ESTALE", `${formatKubeletPath(input.target)} was unmounted as soon as it was mounted`);
-  }
-  setFlags(bound, input.flags);
-}
-
-function setFlags(target: Descriptor, flags: readonly MountFlag[]): void {
-  mount({
-    source: null,
-    target: target.path,
-    type: null,
-    flags: MS_REMOUNT | MS_BIND | mountFlagBits(flags),
-    data: null,
-  });
 }

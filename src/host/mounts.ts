@@ -9,8 +9,15 @@ import type { RunJob } from "./worker-pool.ts";
 
 const BTRFS = "/sys/fs/btrfs";
 
+export interface MountsOptions {
+  readonly runJob: RunJob;
+  readonly kubeletDirectory: KubeletDirectory;
+  /** The driver's own directory. */
+  readonly directory: () => string;
+}
+
 /** Paths are taken apart here; whatever looks one up is a job for the worker threads. */
-export function createMounts(runJob: RunJob, kubeletDirectory: KubeletDirectory): Mounts {
+export function createMounts({ runJob, kubeletDirectory, directory }: MountsOptions): Mounts {
   const parse = (path: string): KubeletPath => parseKubeletPath(kubeletDirectory, path);
   const parseSource = (source: BindMount["source"]): BindSource =>
     "path" in source ? { path: parse(source.path), mountId: source.mountId } : source;
@@ -26,9 +33,10 @@ export function createMounts(runJob: RunJob, kubeletDirectory: KubeletDirectory)
       const input = { ...mount, target: parse(mount.target) };
       return runJob("mount", mount.target, "mountFilesystem", input);
     },
-    bind: async ({ source, target, flags }) =>
-      runJob("mount", target, "bindMount", { source: parseSource(source), target: parse(target), flags }),
-    remountBind: async (path, flags) => runJob("mount", path, "remountBind", { target: parse(path), flags }),
+    bind: async ({ source, target, flags }) => {
+      const input = { source: parseSource(source), target: parse(target), flags, directory: directory() };
+      return runJob("mount", target, "bindMount", input);
+    },
     unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }),
     sync: async (path, mountId) => runJob("mount", path, "syncFilesystem", { path: parse(path), mountId }),
     btrfsDevices: async () => btrfsDevices(),

@@ -6,6 +6,8 @@ import { ignoring } from "./error-code.ts";
 const CONTENTS = {
   /** `archive`, `backup` and `cache` are LVM's doing (lvm.conf(5)). */
   lvm: { files: ["lvm.conf"], directories: ["archive", "backup", "cache"] },
+  /** Where a filesystem of the driver's is mounted: bindThroughPrivateMount. */
+  bind: { files: [], directories: ["private"] },
 } as const;
 
 export type PrivatePurpose = keyof typeof CONTENTS;
@@ -31,5 +33,5 @@ export function removePrivateDirectory(path: string, purpose: PrivatePurpose): v
 /** What a directory of that name is for: "lvm-Ab12Cd". */
 export function purposeOf(name: string): PrivatePurpose | undefined {
   const purpose = /^([a-z]+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
-  return purpose === "lvm" ? purpose : undefined;
+  return purpose === "lvm" || purpose === "bind" ? purpose : undefined;
 }

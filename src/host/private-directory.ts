@@ -1,9 +1,7 @@
-import { constants, mkdtempSync, readdirSync, unlinkSync } from "node:fs";
+import { constants, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { Descriptor } from "./descriptor.ts";
-import { ignoring } from "./error-code.ts";
-import { openLocked, removeLock } from "./file-lock.ts";
-import { OUTPUT_PREFIX, purposeOf, removePrivateDirectory } from "./private-contents.ts";
+import { openLocked } from "./file-lock.ts";
 import type { PrivatePurpose } from "./private-contents.ts";
 
 /**
@@ -33,34 +31,7 @@ export function makePrivateDirectory(input: { parent: string; purpose: PrivatePu
   }
 }
 
-/** Removes what killed runs left in the driver's directory. Returns what could not be removed, with the reason. */
-export function sweepStateDirectory(input: { directory: string }): readonly string[] {
-  return readdirSync(input.directory).flatMap((name) => {
-    try {
-      sweep(join(input.directory, name), name);
-      return [];
-    } catch (error) {
-      return [`${name}: ${String(error)}`];
-    }
-  });
-}
-
-function sweep(path: string, name: string): void {
-  const purpose = purposeOf(name);
-  if (purpose !== undefined) {
-    ignoring(["ENOENT", "EBUSY"], () => {
-      using _lock = lockDirectory(path);
-      removePrivateDirectory(path, purpose);
-    });
-  } else if (/^device-[^/]+\.lock$/.test(name)) {
-    removeLock({ path });
-  } else if (name.startsWith(OUTPUT_PREFIX)) {
-    ignoring(["ENOENT"], () => unlinkSync(path));
-  } else {
-    throw new Error("not the driver's");
-  }
-}
-
-function lockDirectory(path: string): Descriptor {
+/** @throws SystemError EBUSY when the run that it belongs to is alive */
+export function lockDirectory(path: string): Descriptor {
   return openLocked(path, constants.O_RDONLY | constants.O_DIRECTORY);
 }

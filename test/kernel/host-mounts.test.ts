@@ -86,37 +86,6 @@ test("a read-only bind is read-only, its source is not", async () => {
   await lab.host.mounts.unmount(target);
 });
 
-test("what a bind shows elsewhere has its flags: pods live in the host's namespace, not in the driver's", async () => {
-  const target = makeTarget("propagated");
-  const peer = join(lab.kubelet, "peer");
-  mkdirSync(peer);
-  run("mount", "--bind", at(""), at(""));
-  run("mount", "--make-shared", at(""));
-  run("mount", "--bind", at(""), peer);
-  const source = { path: staging, mountId: stagingId };
-  await lab.host.mounts.bind({ source, target, flags: ["ro", "nosuid", "noexec", "relatime"] });
-  const copies = [...(await mountsAt(target)), ...(await mountsAt(join(peer, "propagated")))];
-  const options = ["ro", "nosuid", "noexec", "relatime"];
-  expect(copies).toMatchObject([{ options }, { options }]);
-  await lab.host.mounts.unmount(target);
-  expect(await mountsAt(join(peer, "propagated"))).toEqual([]);
-  run("umount", peer);
-  run("umount", at(""));
-});
-
-test("a remount sets exactly its flags, on that mount alone", async () => {
-  const target = makeTarget("remount");
-  const { mounts } = lab.host;
-  await mounts.bind({ source: { path: staging, mountId: stagingId }, target, flags: ["ro", "nosuid"] });
-  await mounts.remountBind(target, ["nodev"]);
-  const [entry] = await mountsAt(target);
-  expect(entry?.options).toEqual(expect.arrayContaining(["rw", "nodev"]));
-  expect(entry?.options).not.toContain("nosuid");
-  expect((await mountsAt(staging))[0]?.options).toEqual(["rw", "noatime"]);
-  await mounts.unmount(target);
-  await expect(mounts.remountBind(target, ["ro"])).rejects.toMatchObject(refusal("EINVAL"));
-});
-
 test("mounts stack, and each unmount takes one away", async () => {
   const target = makeTarget("stacked");
   const { mounts } = lab.host;
