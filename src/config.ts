@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
-import { type LogLevel, logLevels } from "./log.ts";
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 /** How the node role is to run. Everything is checked and defaulted here, once. */
 export interface NodeConfig {
@@ -62,19 +64,14 @@ export function parseNodeConfig(args: readonly string[], environment: NodeJS.Pro
   const flags = readFlags(args, problems);
   const socketPath = readEndpoint(flags["csi-endpoint"] ?? environment["CSI_ENDPOINT"], problems);
   const nodeName = readNodeName(flags["node-name"] ?? environment["NODE_NAME"], problems);
-  const volumeGroups = readVolumeGroups(flags["volume-group"] ?? [], nodeName, problems);
-  const [first, ...others] = volumeGroups;
   const config = {
     socketPath,
     nodeName,
-    volumeGroups: [first ?? "", ...others],
+    volumeGroups: readVolumeGroups(flags["volume-group"] ?? [], nodeName, problems),
     reserve: readReserve(flags.reserve ?? "0", problems),
-    kubeletDirectory: readDirectory("kubelet-directory", flags["kubelet-directory"] ?? "/var/lib/kubelet", problems),
-    lockDirectory: readDirectory("lvm-lock-directory", flags["lvm-lock-directory"] ?? "/run/lock/lvm", problems),
-    backupDirectory:
-      flags["backup-directory"] === undefined
-        ? undefined
-        : readDirectory("backup-directory", flags["backup-directory"], problems),
+    kubeletDirectory: readDirectory(flags, "kubelet-directory", problems) ?? "/var/lib/kubelet",
+    lockDirectory: readDirectory(flags, "lvm-lock-directory", problems) ?? "/run/lock/lvm",
+    backupDirectory: readDirectory(flags, "backup-directory", problems),
     logLevel: readLogLevel(flags["log-level"] ?? "info", problems),
   } as const satisfies NodeConfig;
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
@@ -134,7 +131,7 @@ function readNodeName(text: string | undefined, problems: string[]): string {
   return "";
 }
 
-function readVolumeGroups(names: readonly string[], nodeName: string, problems: string[]): readonly string[] {
+function readVolumeGroups(names: readonly string[], nodeName: string, problems: string[]): NodeConfig["volumeGroups"] {
   if (names.length === 0) problems.push("--volume-group: missing; name at least one volume group");
   if (new Set(names).size < names.length) problems.push("--volume-group: a name is given twice");
   const longest = longestVolumeId - topologyValue(nodeName).length - longestVolumeName - 2;
@@ -146,7 +143,8 @@ function readVolumeGroups(names: readonly string[], nodeName: string, problems: 
       problems.push(`--volume-group: ${name} is longer than ${longest} characters, volume ids would exceed 128 bytes`);
     }
   }
-  return names;
+  const [first = "", ...others] = names;
+  return [first, ...others];
 }
 
 function readReserve(text: string, problems: string[]): Reserve {
@@ -158,8 +156,12 @@ function readReserve(text: string, problems: string[]): Reserve {
   return percent === "%" ? { percent: amount } : { bytes: amount };
 }
 
-function readDirectory(flag: string, text: string, problems: string[]): string {
-  if (!text.startsWith("/")) problems.push(`--${flag}: ${JSON.stringify(text)} is not an absolute path`);
+type DirectoryFlag = "kubelet-directory" | "lvm-lock-directory" | "backup-directory";
+
+/** Undefined if it is not given. */
+function readDirectory(flags: Flags, name: DirectoryFlag, problems: string[]): string | undefined {
+  const text = flags[name];
+  if (text?.startsWith("/") === false) problems.push(`--${name}: ${JSON.stringify(text)} is not an absolute path`);
   return text;
 }
 

@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import type { LogLevel } from "./config.ts";
 
 /** What the driver logs with: one JSON object a line on standard output. */
 export interface Log {
@@ -7,9 +8,6 @@ export interface Log {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
-
-export const logLevels = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /** Makes the process's log. Requests are never logged whole: fields are chosen one by one, so no secret gets in. */
 export function createLog(level: LogLevel): Log {

@@ -47,7 +47,5 @@ function parseMode({ accessMode }: VolumeCapability__Output, field: string): Acc
   const mode = Object.hasOwn(modes, accessMode.mode) ? modes[accessMode.mode] : undefined;
   if (mode !== undefined) return mode;
   const known = Object.keys(modes).join(", ");
-  throw invalid(
-    `${field}.access_mode ${quote(String(accessMode.mode))} is not supported by a local volume; one of ${known}`,
-  );
+  throw invalid(`${field}.access_mode ${quote(accessMode.mode)} is not supported by a local volume; one of ${known}`);
 }

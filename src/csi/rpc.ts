@@ -89,13 +89,14 @@ function logCall(log: Log, { name, call, ms, failure, error }: CallEnd): void {
   );
 }
 
+const loggedFields = new Set(["volumeId", "name", "stagingTargetPath", "targetPath", "volumePath"]);
+
 /** The fields of a request that may be logged, by name: everything else, secrets above all, stays out. */
 function subjectOf(request: unknown): object {
   if (typeof request !== "object" || request === null) return {};
-  const logged = ["volumeId", "name", "stagingTargetPath", "targetPath", "volumePath"];
   return Object.fromEntries(
     Object.entries(request).flatMap(([key, value]) =>
-      logged.includes(key) && typeof value === "string" && value !== "" ? [[key, value.slice(0, 256)]] : [],
+      loggedFields.has(key) && typeof value === "string" && value !== "" ? [[key, value.slice(0, 256)]] : [],
     ),
   );
 }

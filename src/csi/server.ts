@@ -41,6 +41,7 @@ export async function serve(socketPath: string, context: Context, health: Health
 function loadServices(): ProtoGrpcType["csi"]["v1"] {
   const path = fileURLToPath(new URL("../../proto/csi.proto", import.meta.url));
   // The generated types describe what the loaded file holds; nothing at run time can tell them apart.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const loaded = loadPackageDefinition(loadSync(path, loadOptions)) as unknown as ProtoGrpcType;
   return loaded.csi.v1;
 }

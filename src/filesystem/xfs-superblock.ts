@@ -69,7 +69,8 @@ function findDefect(superblock: Fields, read: ReadBytes, deviceBytes: number): s
   if (!isPowerOfTwo(superblock.u32(4), 512, 65536) || !isPowerOfTwo(superblock.u16(102), 512, 32768)) {
     return "the block or sector size in its superblock is impossible";
   }
-  if (superblock.u8(124) > 31 || superblock.u32(84) === 0 || superblock.u32(88) === 0 || sizeOf(superblock) === 0) {
+  const groupCounts = [superblock.u32(84), superblock.u32(88), sizeOf(superblock)];
+  if (superblock.u8(124) > 31 || groupCounts.includes(0)) {
     return "its superblock describes no blocks";
   }
   if (version === 5 && !isChecksumRight(read, superblock.u16(102))) return "the checksum of its superblock is wrong";

@@ -26,7 +26,7 @@ export function openNode(parent: Descriptor, path: KubeletPath): Descriptor {
 }
 
 /** Opens the last component. @throws SystemError ELOOP when it is a symlink, ENOENT */
-export function openEntry(parent: Descriptor, path: KubeletPath): Descriptor {
+function openEntry(parent: Descriptor, path: KubeletPath): Descriptor {
   const entry = openNode(parent, path);
   return keepIf(entry, () => refuseSymlink(entry, path));
 }

@@ -27,7 +27,10 @@ export function prepareFilesystem(
         return formatBlank(task);
       case "formatting":
         return formatAgain(task);
-      default:
+      case "creating":
+      case "formatted":
+      case "growing":
+      case "removing":
         return checkFormatted(task);
     }
   });

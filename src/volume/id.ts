@@ -7,16 +7,17 @@ export interface VolumeId {
   readonly logicalVolume: string;
 }
 
+const topologyValuePattern = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const volumeGroupPattern = /^[A-Za-z0-9+_.][A-Za-z0-9+_.-]*$/;
 const generatedName = /^csi-[0-9a-f]{32}$/;
 const claimName = /^pvc-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Parses a volume id. Undefined means that this driver cannot have made it, on any node. */
 export function parseVolumeId(text: string): VolumeId | undefined {
-  const [topologyValue, volumeGroup, logicalVolume, ...rest] = text.split("/");
+  if (Buffer.byteLength(text) > 128) return undefined;
+  const [, topologyValue, volumeGroup, logicalVolume] = /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(text) ?? [];
   if (topologyValue === undefined || volumeGroup === undefined || logicalVolume === undefined) return undefined;
-  if (rest.length > 0 || Buffer.byteLength(text) > 128) return undefined;
-  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(topologyValue) || topologyValue.length > 63) return undefined;
-  if (!/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]*$/.test(volumeGroup)) return undefined;
+  if (!topologyValuePattern.test(topologyValue) || !volumeGroupPattern.test(volumeGroup)) return undefined;
   if (!claimName.test(logicalVolume) && !generatedName.test(logicalVolume)) return undefined;
   return { topologyValue, volumeGroup, logicalVolume };
 }

@@ -58,6 +58,7 @@ export class Operations {
     }
     if (busy.request === operation.request) {
       // The same request's result is of the same type.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       return answerInTime(busy.result, beforeDeadline(busy, operation.deadline)) as Promise<Result>;
     }
     await this.#makeWay(busy, operation);

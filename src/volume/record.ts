@@ -73,15 +73,7 @@ export function assertRecordFits(record: VolumeRecord, logicalVolume: string): v
  * @throws VolumeError internal when its tags were changed by hand into something that makes no sense.
  */
 export function decodeRecord(volume: LogicalVolume): VolumeRecord | undefined {
-  const fields = new Map<string, string>();
-  for (const tagText of volume.tags) {
-    const [, key, value] = /^lvm\.local\.csi\/([a-z]+)=(.*)$/.exec(tagText) ?? [];
-    if (key === undefined || value === undefined) continue;
-    const text = decodeTagText(value);
-    if (fields.has(key)) throw damaged(volume, `two tags ${prefix}${key}`);
-    if (text === undefined) throw damaged(volume, `an unreadable tag ${prefix}${key}`);
-    fields.set(key, text);
-  }
+  const fields = readTags(volume);
   if (fields.size === 0) return undefined;
   return {
     state: oneOf(states, fields.get("state"), "state", volume),
@@ -93,6 +85,20 @@ export function decodeRecord(volume: LogicalVolume): VolumeRecord | undefined {
     claim: fields.get("claim"),
     doneBytes: decodeBytes(fields.get("done") ?? "0", volume),
   };
+}
+
+/** The driver's tags by their keys. */
+function readTags(volume: LogicalVolume): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const tagText of volume.tags) {
+    const [, key, value] = /^lvm\.local\.csi\/([a-z]+)=(.*)$/.exec(tagText) ?? [];
+    if (key === undefined || value === undefined) continue;
+    const text = decodeTagText(value);
+    if (fields.has(key)) throw damaged(volume, `two tags ${prefix}${key}`);
+    if (text === undefined) throw damaged(volume, `an unreadable tag ${prefix}${key}`);
+    fields.set(key, text);
+  }
+  return fields;
 }
 
 /** The tags to take away and to add, so that a volume with the one record has the other: one commit. */

@@ -51,7 +51,7 @@ async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: 
   assertNoDependents(volume);
   const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
   if (isActive) await assertUnused(context, await activeDevice(context, group, volume.logicalVolume), id);
-  await wipe(context, volume, work);
+  await wipeFirst(context, volume, work);
   work.progress.text = "removing the logical volume";
   await group.remove(id.logicalVolume);
 }
@@ -110,7 +110,7 @@ function inUse(name: string, device: BlockDevice): VolumeError {
 }
 
 /** Wipes the volume where that was asked for and it can hold data; the state says so before the first byte is gone. */
-async function wipe(context: Context, volume: Volume, work: Work): Promise<void> {
+async function wipeFirst(context: Context, volume: Volume, work: Work): Promise<void> {
   const { id, record, group, logicalVolume } = volume;
   const sweep = sweepFor(volume);
   if (sweep === undefined) return;

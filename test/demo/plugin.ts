@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CsiClient, connectCsi } from "../lab/csi-client.ts";
@@ -25,6 +27,7 @@ export class Plugin {
 
   /** Starts it and waits until it is ready, as the sidecars do. */
   async start(): Promise<void> {
+    assert(this.#driver === undefined, "the driver runs already");
     this.#driver = await startDriver({
       socketPath: this.socketPath,
       kubeletDirectory: this.#kubeletDirectory,
@@ -42,6 +45,7 @@ export class Plugin {
   /** SIGKILL. What the driver has started goes on, as after a crash. */
   async kill(): Promise<void> {
     await this.#driver?.kill();
+    this.#driver = undefined;
   }
 
   /** SIGTERM. */
@@ -51,6 +55,7 @@ export class Plugin {
 
   /** The last lines of what it printed. */
   async log(lines: number): Promise<string> {
-    return (await this.#driver?.log(lines)) ?? "";
+    const text = await readFile(this.logFile, "utf8").catch(() => "");
+    return text.trimEnd().split("\n").slice(-lines).join("\n");
   }
 }

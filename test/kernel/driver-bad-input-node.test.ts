@@ -145,6 +145,10 @@ test("volume_path: where the volume is not, whatever is sent", async () => {
   expect(await wrongAnswers([...calls, ...none])).toEqual([]);
 });
 
+function grow(capacityRange: object) {
+  return () => world.rpc.NodeExpandVolume({ ...whole(), capacityRange });
+}
+
 test("capabilities and sizes", async () => {
   const wrong: readonly (readonly [string, VolumeCapability | null, RegExp, BadCall[3]])[] = [
     ["none", null, /volume_capability is missing/, undefined],
@@ -177,7 +181,6 @@ test("capabilities and sizes", async () => {
     [`stage ${what}`, message, stage({ volumeCapability }), code],
     [`publish ${what}`, message, publish({ volumeCapability }), code],
   ]);
-  const grow = (capacityRange: object) => () => world.rpc.NodeExpandVolume({ ...whole(), capacityRange });
   const sizes: readonly BadCall[] = [
     ["negative", /required_bytes is -1/, grow({ requiredBytes: -1 })],
     ["empty", /capacity_range names neither/, grow({})],

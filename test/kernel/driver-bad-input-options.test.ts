@@ -82,7 +82,7 @@ test("mkfsOptions", async () => {
   );
   const long = {
     name: "ü".repeat(64),
-    parameters: { mkfsOptions: `-O ${"64bit,dir_index,dir_nlink,extra_isize,flex_bg"} -E stride=1` },
+    parameters: { mkfsOptions: "-O 64bit,dir_index,dir_nlink,extra_isize,flex_bg -E stride=1" },
   };
   const volumeCapabilities = [blockCapability()];
   const others: readonly BadCall[] = [

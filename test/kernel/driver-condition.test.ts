@@ -86,7 +86,7 @@ test.each(troubles)(
     const device = devicePath(world, volumeId);
     await cause(targets[0], device);
     const found = await conditions(volumeId, targets).catch(String);
-    for (const targetPath of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath });
+    for (const target of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
     await world.rpc.NodeUnstageVolume(staged);
     await shell("lvchange", "--refresh", `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`);
     await world.rpc.NodeStageVolume(staged);
@@ -102,14 +102,14 @@ test("an ext4 that an administrator has shut down can be taken away", async () =
   const { volumeId } = staged;
   await shutDown(targets[0]);
   await expect(readFile(join(targets[0], "row"))).rejects.toMatchObject({ code: "EIO" });
-  for (const targetPath of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath });
+  for (const target of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
   await discardVolume(world, staged);
 });
 
 test("an ext4 that is marked as having errors is checked before it is mounted", async () => {
   const { staged, targets } = await published("ext4");
   const { volumeId } = staged;
-  for (const targetPath of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath });
+  for (const target of targets) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
   await world.rpc.NodeUnstageVolume(staged);
   const device = devicePath(world, volumeId);
   await shell("debugfs", "-w", "-R", "set_super_value state 2", device);

@@ -60,10 +60,10 @@ test("a driver that has never seen the volumes takes them away", async () => {
   await world.driver().kill();
   await world.start();
   for (const [index, { volumeId }] of volumes.entries()) {
-    const targetPath = targets[index] ?? "";
-    for (const _ of ["once", "again"]) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath });
-    expect(await mountsAt(targetPath)).toEqual([]);
-    await expect(stat(targetPath)).rejects.toMatchObject({ code: "ENOENT" });
+    const target = targets[index] ?? "";
+    for (const _ of ["once", "again"]) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+    expect(await mountsAt(target)).toEqual([]);
+    await expect(stat(target)).rejects.toMatchObject({ code: "ENOENT" });
   }
   for (const { volumeId, stagingTargetPath } of volumes) {
     for (const _ of ["once", "again"]) await world.rpc.NodeUnstageVolume({ volumeId, stagingTargetPath });

@@ -82,9 +82,9 @@ test.each([
   expect(stats.usage[1]).toMatchObject({ unit: "INODES", total: String(after.files) });
 
   await expectRefused(world.rpc.DeleteVolume({ volumeId }), "FAILED_PRECONDITION", /in use: mounted at/);
-  for (const targetPath of [first, second]) {
-    for (const _ of ["once", "again"]) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath });
-    await expect(stat(targetPath)).rejects.toMatchObject({ code: "ENOENT" });
+  for (const target of [first, second]) {
+    for (const _ of ["once", "again"]) await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+    await expect(stat(target)).rejects.toMatchObject({ code: "ENOENT" });
   }
   for (const _ of ["once", "again"]) await world.rpc.NodeUnstageVolume({ volumeId, stagingTargetPath: staging });
   expect(await mountsAt(staging)).toHaveLength(0);
@@ -140,7 +140,12 @@ test("mkfsOptions, wipe and the claim's name are kept on the volume itself", asy
     "csi.storage.k8s.io/pvc/name": "data-mysql-0",
   };
   const capability = mountCapability("");
-  const asked = { name: "any name, ünïcode", capacityRange: { requiredBytes: 32 * MiB }, volumeCapabilities: [capability], parameters };
+  const asked = {
+    name: "any name, ünïcode",
+    capacityRange: { requiredBytes: 32 * MiB },
+    volumeCapabilities: [capability],
+    parameters,
+  };
   const volumeId = (await world.rpc.CreateVolume(asked)).volume?.volumeId ?? "";
   const name = logicalVolumeOf(volumeId);
   expect(name).toMatch(/^csi-[0-9a-f]{32}$/);

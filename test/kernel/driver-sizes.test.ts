@@ -62,9 +62,12 @@ function lvOf(volumeId = ""): string {
   return `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`;
 }
 
+function create(change: CreateVolumeRequest) {
+  return () => world.rpc.CreateVolume(request(change));
+}
+
 test("a limit below the smallest volume is out of range, and says what the smallest is", async () => {
   const block = [blockCapability()];
-  const create = (change: CreateVolumeRequest) => () => world.rpc.CreateVolume(request(change));
   const calls: readonly BadCall[] = [
     [
       "extent",

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open, statfs } from "node:fs/promises";
 import path from "node:path";
 import { check } from "../../src/filesystem/check.ts";
@@ -163,7 +163,9 @@ test.each(filesystemNames)("the smallest %s can be mounted and holds something",
   await withVolume(minimumBytes(filesystem), async (volume) => {
     await make(host.programs, filesystem, volume.devicePath, fresh);
     await volume.mount(filesystem);
-    writeFileSync(path.join(volume.mountPath, "file"), Buffer.alloc(8 * MEBIBYTE, 1), { flush: true });
+    const file = path.join(volume.mountPath, "file");
+    writeFileSync(file, Buffer.alloc(8 * MEBIBYTE, 1), { flush: true });
+    expect(statSync(file).size).toBe(8 * MEBIBYTE);
   });
 });
 

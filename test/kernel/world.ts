@@ -105,8 +105,11 @@ export function logicalVolumeOf(volumeId: string): string {
 
 /** The path of the volume's device. */
 export function devicePath(world: World, volumeId: string): string {
-  const double = (name: string): string => name.replaceAll("-", "--");
-  return `/dev/mapper/${double(world.volumeGroup)}-${double(logicalVolumeOf(volumeId))}`;
+  return `/dev/mapper/${doubleHyphens(world.volumeGroup)}-${doubleHyphens(logicalVolumeOf(volumeId))}`;
+}
+
+function doubleHyphens(name: string): string {
+  return name.replaceAll("-", "--");
 }
 
 /** The driver's tags on a logical volume, by their keys, as LVM itself reports them. */
