@@ -42,11 +42,6 @@ report {
 `;
 }
 
-/** The node of a device: the kernel writes "!" where its name has a "/" (cciss, for one). */
-export function nodeOf(deviceName: string): string {
-  return `/dev/${deviceName.replaceAll("!", "/")}`;
-}
-
 /** A filter's regular expression for exactly this node. */
 function patternOf(node: string): string {
   return checkedPath(node).replaceAll(".", "[.]").replaceAll("+", "[+]");

@@ -1,8 +1,9 @@
 import { LvmError, SystemError } from "../errors.ts";
+import { nodePath } from "../host/device-node.ts";
 import type { Devices, LvmLauncher } from "../host/host.ts";
 import type { Log } from "../log.ts";
 import { type DeviceExtents, restoreArguments } from "./arguments.ts";
-import { lvmConfiguration, nodeOf } from "./configuration.ts";
+import { lvmConfiguration } from "./configuration.ts";
 import type { FoundGroup } from "./discovery.ts";
 import { failureOf, missesPhysicalVolume } from "./failure.ts";
 import type { ExtentArea, VolumeGroupState } from "./model.ts";
@@ -112,7 +113,7 @@ export class GroupCommands {
   }
 
   #configuration(found: FoundGroup): string {
-    const nodes = found.members.map((member) => nodeOf(member.device.name));
+    const nodes = found.members.map((member) => nodePath(member.device));
     return lvmConfiguration(nodes, this.#options.lockDirectory);
   }
 
@@ -132,7 +133,7 @@ export class GroupCommands {
 export function nodesOf(state: VolumeGroupState, uuids: readonly string[]): readonly string[] {
   return uuids.map((uuid) => {
     const device = state.physicalVolumes.find((volume) => volume.uuid === uuid)?.device;
-    if (device !== undefined) return nodeOf(device.name);
+    if (device !== undefined) return nodePath(device);
     throw new LvmError("physicalVolumeMissing", `a physical volume of volume group ${state.name} is missing; see pvs`);
   });
 }
@@ -156,7 +157,7 @@ function requireComplete({ state }: FoundGroup): void {
 /** The nodes of disks that are there, although LVM has marked them as missing. */
 function markedAsMissing({ state, members }: FoundGroup): readonly string[] {
   const present = new Set(state.physicalVolumes.flatMap(({ device }) => device?.number ?? []));
-  return members.filter((one) => !present.has(one.device.number)).map((one) => nodeOf(one.device.name));
+  return members.filter((one) => !present.has(one.device.number)).map((one) => nodePath(one.device));
 }
 
 function isAboutDevices(failure: LvmError): boolean {

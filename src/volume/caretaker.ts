@@ -3,11 +3,11 @@ import type { VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn, volumesOf } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { formatVolumeId, scratchName } from "./id.ts";
+import { scratchName } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Operation, Work } from "./operations.ts";
 import { removeWithScratch } from "./remove.ts";
-import { removeScratch, scratchOf } from "./scratch.ts";
+import { removeScratch, scratchOwners } from "./scratch.ts";
 
 const retryEveryMs = 5_000;
 const lookEveryMs = 60_000;
@@ -67,16 +67,20 @@ export class Caretaker {
   }
 
   #recover(group: VolumeGroup, state: VolumeGroupState): void {
-    for (const volume of volumesOf(this.#context, group, state)) {
-      const operation = recovery(this.#context, volume);
-      if (operation === undefined) continue;
-      this.#context.log.info({ volume: formatVolumeId(volume.id), state: volume.record.state }, "carrying on");
-      this.#context.operations.run(operation).catch((error: unknown) => {
-        const busy = error instanceof VolumeError && error.kind === "aborted";
-        const fields = { volume: formatVolumeId(volume.id), error: String(error) };
-        this.#context.log[busy ? "debug" : "warn"](fields, "could not be carried on");
-      });
-    }
+    const volumes = volumesOf(this.#context, group, state);
+    const unfinished = volumes.flatMap((volume) => recovery(this.#context, volume) ?? []);
+    // Of a volume that is being removed or made, too: what it was to grow by is of no use to anybody.
+    const scratches = scratchOwners(state).map((owner) => scratchRecovery(group, owner));
+    for (const operation of [...unfinished, ...scratches]) this.#carryOn(operation);
+  }
+
+  #carryOn(operation: Operation<unknown>): void {
+    const fields = { volume: operation.key, operation: operation.request };
+    this.#context.log.info(fields, "carrying on");
+    this.#context.operations.run(operation).catch((error: unknown) => {
+      const busy = error instanceof VolumeError && error.kind === "aborted";
+      this.#context.log[busy ? "debug" : "warn"]({ ...fields, error: String(error) }, "could not be carried on");
+    });
   }
 
   async #resumeSuspended(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
@@ -91,7 +95,7 @@ export class Caretaker {
   /** One copy a weekday, so that a few are kept; never of a moment between two states of a volume. */
   async #backUp(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
     const directory = this.#backupDirectory;
-    const settled = volumesOf(this.#context, group, state).every(isSettled);
+    const settled = volumesOf(this.#context, group, state).every(isSettled) && scratchOwners(state).length === 0;
     if (directory === undefined || !settled || !this.#context.operations.idle) return;
     if (this.#backedUp.get(state.uuid) === state.sequenceNumber) return;
     await group.backup(`${directory}/${state.name}.${weekdays[new Date().getUTCDay()]}`);
@@ -99,15 +103,14 @@ export class Caretaker {
   }
 }
 
-/** Whether a volume is between no two states, and not about to grow. */
-function isSettled({ id, record, state }: Volume): boolean {
-  const settled = record.state === "ready" || record.state === "formatted";
-  return settled && scratchOf(state, id.logicalVolume) === undefined;
+/** Whether a volume is between no two states. */
+function isSettled({ record }: Volume): boolean {
+  return record.state === "ready" || record.state === "formatted";
 }
 
 /** What is left to do for a volume that nobody is at work on; undefined if nothing. */
 function recovery(context: Context, volume: Volume): Operation<unknown> | undefined {
-  const { id, group, record, state } = volume;
+  const { id, group, record } = volume;
   const common = { key: id.logicalVolume, deadline: undefined };
   if (record.state === "creating") {
     return { ...common, request: "create recovery", work: (work) => finishCreation(context, volume, work) };
@@ -115,9 +118,13 @@ function recovery(context: Context, volume: Volume): Operation<unknown> | undefi
   if (record.state === "removing") {
     return { ...common, request: "delete recovery", work: (work) => removeWithScratch(context, group, id, work) };
   }
-  if (scratchOf(state, id.logicalVolume) === undefined) return undefined;
-  const key = scratchName(id.logicalVolume);
-  return { key, deadline: undefined, request: "expand recovery", work: () => removeScratch(group, id.logicalVolume) };
+  return undefined;
+}
+
+/** An expansion that ended before the volume had grown; the volume itself may be gone. */
+function scratchRecovery(group: VolumeGroup, owner: string): Operation<unknown> {
+  const key = scratchName(owner);
+  return { key, deadline: undefined, request: "expand recovery", work: () => removeScratch(group, owner) };
 }
 
 /** The record may have changed since it was read: a volume that is in use must never be initialized. */

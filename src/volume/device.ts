@@ -1,4 +1,5 @@
 import { SystemError, VolumeError } from "../errors.ts";
+import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice, Programs, WritableDevice } from "../host/host.ts";
 import type { LogicalVolume } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
@@ -67,11 +68,6 @@ export async function withExclusive<Result>(
   }
 }
 
-/** The kernel writes "!" for "/" in names. */
-function devicePath(device: BlockDevice): string {
-  return `/dev/${device.name.replaceAll("!", "/")}`;
-}
-
 /** What a program that works on a device is given. */
 export interface ProgramDevice {
   /** Runs programs that hold a lock on the device for as long as they live, whether or not this process does. */
@@ -93,10 +89,10 @@ export async function withPrograms<Result>(
   const held = await context.host.devices.hold(device);
   try {
     const run: Programs["run"] = (file, args) => context.host.programs.run(file, args, device);
-    return await work({ programs: { run }, path: devicePath(device) });
+    return await work({ programs: { run }, path: nodePath(device) });
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "EBUSY") throw error;
-    const reason = `a program of an earlier run is still at work on /dev/${device.name}`;
+    const reason = `a program of an earlier run is still at work on ${nodePath(device)}`;
     throw new VolumeError("aborted", `${reason}; try again when it has ended`, { cause: error });
   } finally {
     await held.close();

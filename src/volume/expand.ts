@@ -4,6 +4,7 @@ import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, findVolume } from "./context.ts";
 import { activeDevice } from "./device.ts";
+import { assertBlank } from "./format.ts";
 import { unzeroedRanges } from "./grown-extents.ts";
 import { formatVolumeId, scratchName } from "./id.ts";
 import { initialize, isZeroedWhole } from "./initialize.ts";
@@ -108,9 +109,12 @@ async function extend(context: Context, { volume, extents, layout }: Expansion):
 
 /**
  * Grows a volume that has no filesystem yet: the places that must be blank for one to be made lie elsewhere on a larger
- * device, so it is initialized again. The state says so before anything changes, and a restart finds it.
+ * device, so it is initialized again. Somebody may have put something on it by hand: that is kept, and the growth
+ * refused. The state says so before anything changes, and a restart finds it.
  */
 async function extendBlank(context: Context, expansion: Expansion, work: Work): Promise<void> {
+  const { group, logicalVolume } = expansion.volume;
+  await assertBlank(context, expansion.volume, await activeDevice(context, group, logicalVolume));
   const pending = await changeRecord(expansion.volume, { state: "creating", doneBytes: 0 });
   try {
     await extend(context, { ...expansion, volume: pending });

@@ -3,6 +3,7 @@ import { check } from "../filesystem/check.ts";
 import { make } from "../filesystem/make.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import { type Contents, probe } from "../filesystem/probe.ts";
+import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
 import { type ProgramDevice, withExclusive, withPrograms } from "./device.ts";
@@ -49,9 +50,14 @@ interface Task {
 
 async function formatBlank(task: Task): Promise<Contents> {
   const { context, volume, device } = task;
+  await assertBlank(context, volume, device);
+  return format(task, await changeRecord(volume, { state: "formatting" }), false);
+}
+
+/** @throws VolumeError failedPrecondition for a volume that was never used and yet carries something; aborted */
+export async function assertBlank(context: Context, volume: Volume, device: BlockDevice): Promise<void> {
   const contents = await inspectExclusively(context, device);
   if (contents.kind !== "blank") throw unexpected(volume, contents, "should be blank before its first use");
-  return format(task, await changeRecord(volume, { state: "formatting" }), false);
 }
 
 /** An earlier run ended within mkfs. What it left was never mounted, so that nobody's data can be in it. */
@@ -73,7 +79,7 @@ export async function inspect(context: Context, device: BlockDevice): Promise<Co
 async function inspectExclusively(context: Context, device: BlockDevice): Promise<Contents> {
   const busy = new VolumeError(
     "aborted",
-    `/dev/${device.name} is in use, by an earlier run's mkfs or a mount; try again`,
+    `${nodePath(device)} is in use, by an earlier run's mkfs or a mount; try again`,
   );
   return withExclusive(context, device, busy, (exclusive) =>
     probe(device.sizeBytes, (ranges) => exclusive.read(ranges)),
@@ -105,7 +111,7 @@ async function checkFormatted({ context, volume, device, given, work }: Task): P
   }
   if (!contents.needsCheck) return contents;
   work.progress.text = `checking the ${filesystem} filesystem`;
-  const reason = `/dev/${device.name} is in use, by an earlier run's fsck or a mount; try again`;
+  const reason = `${nodePath(device)} is in use, by an earlier run's fsck or a mount; try again`;
   await withExclusive(context, device, new VolumeError("aborted", reason), async () => undefined);
   await check(given.programs, filesystem, given.path);
   return contents;

@@ -40,3 +40,9 @@ export function logicalVolumeName(name: string): string {
 export function scratchName(logicalVolume: string): string {
   return `grow-${logicalVolume}`;
 }
+
+/** The logical volume that a scratch volume of this name is for; undefined if none has such a name. */
+export function ownerOfScratch(name: string): string | undefined {
+  const owner = name.startsWith("grow-") ? name.slice("grow-".length) : "";
+  return claimName.test(owner) || generatedName.test(owner) ? owner : undefined;
+}

@@ -34,6 +34,9 @@ export interface VolumeRecord {
 /** Every tag of the driver's begins with this; a logical volume without such a tag is not the driver's. */
 const prefix = "lvm.local.csi/";
 
+/** The mark of a scratch volume. */
+export const growingTag = tag("state", "growing");
+
 /** The metadata area is small (1 MiB by default) and holds all volumes' tags. */
 const tagBudgetBytes = 512;
 

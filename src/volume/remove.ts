@@ -1,4 +1,5 @@
 import { SystemError, VolumeError, quote } from "../errors.ts";
+import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice, ByteRange, WritableDevice } from "../host/host.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
@@ -106,7 +107,7 @@ async function assertUnused(context: Context, device: BlockDevice, id: VolumeId)
 }
 
 function inUse(name: string, device: BlockDevice): VolumeError {
-  return new VolumeError("failedPrecondition", `${name} is in use: its device /dev/${device.name} is held open`);
+  return new VolumeError("failedPrecondition", `${name} is in use: its device ${nodePath(device)} is held open`);
 }
 
 /** Wipes the volume where that was asked for and it can hold data; the state says so before the first byte is gone. */

@@ -3,9 +3,9 @@ import type { ExtentArea, LogicalVolume, VolumeGroupState } from "../lvm/model.t
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import type { Context } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
-import { scratchName } from "./id.ts";
+import { ownerOfScratch, scratchName } from "./id.ts";
 import type { Work } from "./operations.ts";
-import { decodeRecord } from "./record.ts";
+import { growingTag } from "./record.ts";
 import { sweepDevice, zeroing } from "./sweep.ts";
 
 /**
@@ -14,7 +14,15 @@ import { sweepDevice, zeroing } from "./sweep.ts";
  */
 export function scratchOf(state: VolumeGroupState, logicalVolume: string): LogicalVolume | undefined {
   const found = state.logicalVolumes.get(scratchName(logicalVolume));
-  return found !== undefined && decodeRecord(found)?.state === "growing" ? found : undefined;
+  return found?.tags.includes(growingTag) === true ? found : undefined;
+}
+
+/** The names of the logical volumes, be they there or not, that a scratch volume was made for. */
+export function scratchOwners(state: VolumeGroupState): readonly string[] {
+  return [...state.logicalVolumes.keys()].flatMap((name) => {
+    const owner = ownerOfScratch(name);
+    return owner !== undefined && scratchOf(state, owner) !== undefined ? [owner] : [];
+  });
 }
 
 /** @throws VolumeError failedPrecondition when somebody else's logical volume has the scratch volume's name */
