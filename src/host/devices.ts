@@ -1,4 +1,5 @@
 import type { Devices, HeldDevice } from "./host.ts";
+import { createDiskCheck } from "./disk-check.ts";
 import { createMappingFinder } from "./mapping-finder.ts";
 import { findNumber, listDevices } from "./sysfs-devices.ts";
 import type { RunJob } from "./worker-pool.ts";
@@ -17,6 +18,7 @@ export function createDevices(runJob: RunJob): Devices {
     findMapping: async (name) => findMapping(name),
     findNumber: async (number) => findNumber(SYSFS, number),
     read: (device, ranges) => runJob("read", device.number, "readDevice", { device, ranges }),
+    checkDisk: createDiskCheck(runJob, SYSFS),
     flush: (device) => runJob("device", device.number, "flushDevice", { device }),
     openExclusive: async (device) => {
       const fd = await runJob("device", device.number, "openExclusive", { device });

@@ -61,6 +61,12 @@ export interface Devices {
   /** Makes what was written to the device durable (fdatasync of its node). */
   flush(device: BlockDevice): Promise<void>;
   /**
+   * Resolves when the disk under the device has answered a small read, however long it hangs. Of the volumes of one disk
+   * one is read at a time; none waits for another disk.
+   * @throws SystemError as `read` does; EAGAIN when too many wait for that disk
+   */
+  checkDisk(device: BlockDevice): Promise<void>;
+  /**
    * Opens for writing with O_EXCL, which fails with EBUSY while the device is mounted, is held by another device or is
    * open O_EXCL elsewhere (open(2)). The caller closes it.
    */
@@ -190,12 +196,14 @@ export interface Mounts {
   unmount(path: string): Promise<void>;
   /** Removes an empty directory, or a file of no bytes; nothing there is no error. ENOTEMPTY otherwise. */
   remove(path: string): Promise<void>;
-  /** statfs(2) of the mount at the path. @throws SystemError ESTALE when another mount is there. */
+  /** statfs(2) of the mount there. @throws SystemError ESTALE when it is another one, EIO when it is shut down. */
   usage(path: string, mountId: number): Promise<FilesystemUsage>;
   /** Writes all of the mounted filesystem to its disk (syncfs(2)). */
   sync(path: string, mountId: number): Promise<void>;
   /** Kernel names of the block devices of each mounted btrfs filesystem, from /sys/fs/btrfs. */
   btrfsDevices(): Promise<readonly string[]>;
+  /** Errors that the ext4 mounted from the device has met since its last check, from /sys/fs/ext4; 0 without one. */
+  ext4Errors(device: BlockDevice): Promise<number>;
 }
 
 export interface ProgramResult {

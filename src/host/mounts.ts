@@ -5,9 +5,11 @@ import type { KubeletDirectory, KubeletPath } from "./kubelet-path.ts";
 import type { BindSource } from "./mount-jobs.ts";
 import { readMountTable } from "./mount-table.ts";
 import { hasCode } from "./error-code.ts";
+import { readAttribute } from "./sysfs.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 const BTRFS = "/sys/fs/btrfs";
+const EXT4 = "/sys/fs/ext4";
 
 export interface MountsOptions {
   readonly runJob: RunJob;
@@ -40,6 +42,7 @@ export function createMounts({ runJob, kubeletDirectory, directory }: MountsOpti
     unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }),
     sync: async (path, mountId) => runJob("mount", path, "syncFilesystem", { path: parse(path), mountId }),
     btrfsDevices: async () => btrfsDevices(),
+    ext4Errors: async (device) => Number(readAttribute(`${EXT4}/${device.name}/errors_count`) ?? 0),
   };
 }
 

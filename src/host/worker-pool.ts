@@ -23,12 +23,14 @@ export interface WorkerPool {
 const patienceMilliseconds = 5_000;
 
 /**
- * Each lane has threads of its own, up to `most`: together 48, if as many disks hang in every way there is. While they
+ * Each lane has threads of its own, up to `most`: together 56, if as many disks hang in every way there is. While they
  * do not, at most `usual` are at work, and most of the time one or two threads serve all lanes.
  */
 const lanes = {
   /** Reads of devices: labels and metadata of physical volumes, what a volume holds. A dead disk hangs these first. */
   read: { usual: 4, most: 14, patienceMilliseconds },
+  /** Whether a disk answers, asked of each disk once at a time: its threads hang with dead disks and hold up no work. */
+  check: { usual: 4, most: 8, patienceMilliseconds },
   /** Questions about paths, and making and removing them. */
   path: { usual: 4, most: 12, patienceMilliseconds },
   mount: { usual: 4, most: 8, patienceMilliseconds },
@@ -47,6 +49,7 @@ export function createWorkerPool(): WorkerPool {
   });
   const open: Readonly<Record<LaneName, WorkerLane>> = {
     read: new WorkerLane(stock, lanes.read),
+    check: new WorkerLane(stock, lanes.check),
     path: new WorkerLane(stock, lanes.path),
     mount: new WorkerLane(stock, lanes.mount),
     data: new WorkerLane(stock, lanes.data),

@@ -37,6 +37,7 @@ export function fakeDisks(images: readonly Buffer[]): FakeDisks {
         if (image === undefined) throw new SystemError("EIO", `${device.name} cannot be read`);
         return ranges.map((range) => Buffer.from(image.subarray(range.offset, range.offset + range.length)));
       },
+      checkDisk: unused,
       flush: async () => {},
       hold: unused,
       openExclusive: unused,

@@ -1,6 +1,9 @@
-import type { BlockDevice, MountEntry } from "../host/host.ts";
+import { SystemError, VolumeError } from "../errors.ts";
+import type { BlockDevice, Devices, MountEntry, Mounts } from "../host/host.ts";
 import type { Context, Volume } from "./context.ts";
+import { answerInTime } from "./deadline.ts";
 import { findDevice } from "./device.ts";
+import { isNodeMount } from "./mounted.ts";
 import { missingPhysicalVolumes } from "./room.ts";
 
 /** CSI's VolumeCondition. */
@@ -9,7 +12,24 @@ export interface Condition {
   readonly message: string;
 }
 
+/** What of the host is asked about a volume that is in use. */
+interface Asked {
+  readonly host: {
+    readonly devices: Pick<Devices, "checkDisk">;
+    readonly mounts: Pick<Mounts, "ext4Errors">;
+  };
+}
+
 const normal: Condition = { abnormal: false, message: "the volume is in order" };
+
+/** Longer than a disk takes that is only busy, and well below what the kubelet waits (2 minutes). */
+const patienceMs = 10_000;
+
+/** What a disk that fails or has gone answers (open(2), read(2)). EAGAIN: too many reads hang on it already. */
+const diskFailures: ReadonlySet<string> = new Set(["EIO", "ENXIO", "ENODEV", "ENODATA", "EAGAIN"]);
+
+/** How Linux 6.15 and later mark an ext4 that stopped writing, where older ones made it "ro" (fs/ext4/super.c). */
+const troubleOptions: readonly string[] = ["emergency_ro", "shutdown"];
 
 /** The condition as far as LVM's metadata and sysfs tell. */
 export async function conditionOf(context: Context, volume: Volume): Promise<Condition> {
@@ -20,20 +40,59 @@ export async function conditionOf(context: Context, volume: Volume): Promise<Con
   if (volume.record.state === "removing") return abnormal("the volume is being wiped and removed");
   const device = await findDevice(context, volume.logicalVolume);
   if (device === undefined) return abnormal("the logical volume is not active; staging it activates it");
-  return deviceCondition(device);
+  return suspension(device) ?? normal;
 }
 
-/** The condition of a device that is in use. */
-export function deviceCondition(device: BlockDevice): Condition {
-  if (device.mapping?.suspended !== true) return normal;
+/** The condition of a device that is in use: its disk is asked for a small read. @throws SystemError */
+export async function diskCondition(context: Asked, device: BlockDevice): Promise<Condition> {
+  return suspension(device) ?? (await diskFailure(context, device)) ?? normal;
+}
+
+/**
+ * The condition of a mounted filesystem, told from all mounts of its device: one mount that is read-only cannot tell
+ * whether that was asked for. @throws SystemError
+ */
+export async function mountsCondition(
+  context: Asked,
+  device: BlockDevice,
+  mounts: readonly MountEntry[],
+): Promise<Condition> {
+  const trouble = mounts.filter((mount) => !isNodeMount(mount)).find(isInTrouble);
+  if (trouble !== undefined) return abnormal(`${trouble.type} was made read-only after an error; see the kernel log`);
+  const errors = await context.host.mounts.ext4Errors(device);
+  if (errors > 0) {
+    return abnormal(`ext4 errors since its last check: ${errors}; see the kernel log. The next stage checks it`);
+  }
+  return diskCondition(context, device);
+}
+
+/** The condition of a mounted filesystem that answers EIO to everything. */
+export function shutDownCondition({ type }: MountEntry): Condition {
+  return abnormal(`${type} answers EIO: it was shut down after an error, or its disk failed; see the kernel log`);
+}
+
+function isInTrouble({ options, superOptions }: MountEntry): boolean {
+  const madeReadOnly = superOptions.includes("ro") && !options.includes("ro");
+  return madeReadOnly || troubleOptions.some((option) => superOptions.includes(option));
+}
+
+function suspension(device: BlockDevice): Condition | undefined {
+  if (device.mapping?.suspended !== true) return undefined;
   return abnormal("the device is suspended and answers nothing; the driver resumes it within a minute");
 }
 
-/** The condition of a mounted filesystem: one that the kernel made read-only is in trouble. */
-export function mountCondition(device: BlockDevice, mount: MountEntry): Condition {
-  const mountedReadOnly = mount.superOptions.includes("ro") && !mount.options.includes("ro");
-  if (mountedReadOnly) return abnormal(`${mount.type} was made read-only after an error; see the kernel log`);
-  return deviceCondition(device);
+async function diskFailure(context: Asked, device: BlockDevice): Promise<Condition | undefined> {
+  const late = (): VolumeError =>
+    new VolumeError("deadlineExceeded", `the disk has not answered a read for ${patienceMs / 1000} s`);
+  const limit = { deadline: Date.now() + patienceMs, aheadMs: 0, late };
+  try {
+    await answerInTime(context.host.devices.checkDisk(device), limit);
+    return undefined;
+  } catch (error) {
+    if (error instanceof VolumeError) return abnormal(error.message);
+    if (!(error instanceof SystemError) || !diskFailures.has(error.code)) throw error;
+    return abnormal(`the disk cannot be read: ${error.message}; see the kernel log`);
+  }
 }
 
 function abnormal(message: string): Condition {

@@ -1,13 +1,14 @@
-import { VolumeError, quote } from "../errors.ts";
-import type { BlockDevice, FilesystemUsage } from "../host/host.ts";
+import { SystemError, VolumeError, quote } from "../errors.ts";
+import type { BlockDevice, FilesystemUsage, MountEntry } from "../host/host.ts";
 import { mappingName } from "../lvm/mapping-name.ts";
-import { type Condition, deviceCondition, mountCondition } from "./condition.ts";
+import { type Condition, diskCondition, mountsCondition, shutDownCondition } from "./condition.ts";
 import { type Context, findVolume, ownVolumeId, volumeNotFound } from "./context.ts";
 import { isNodeMount, mountsAt, mountsOfDevice } from "./mounted.ts";
 
-/** What NodeGetVolumeStats tells; raw block has no usage but its size. */
+/** What NodeGetVolumeStats tells. */
 export interface Statistics {
   readonly sizeBytes: number;
+  /** Undefined for raw block, and for a filesystem that answers nothing any more. */
   readonly filesystem: FilesystemUsage | undefined;
   readonly condition: Condition;
 }
@@ -19,13 +20,28 @@ export interface Statistics {
 export async function volumeStatistics(context: Context, idText: string, path: string): Promise<Statistics> {
   const device = await deviceOfVolume(context, idText);
   const mount = (await mountsAt(context, path)).at(-1);
-  const own = mount !== undefined && (await mountsOfDevice(context, device)).some((entry) => entry.id === mount.id);
-  if (!own) throw notThere(idText, path);
+  const mounts = await mountsOfDevice(context, device);
+  if (mount === undefined || !mounts.some((entry) => entry.id === mount.id)) throw notThere(idText, path);
+  const { sizeBytes } = device;
   if (isNodeMount(mount)) {
-    return { sizeBytes: device.sizeBytes, filesystem: undefined, condition: deviceCondition(device) };
+    return { sizeBytes, filesystem: undefined, condition: await diskCondition(context, device) };
   }
-  const usage = await context.host.mounts.usage(path, mount.id);
-  return { sizeBytes: device.sizeBytes, filesystem: usage, condition: mountCondition(device, mount) };
+  const filesystem = await usageUnlessShutDown(context, path, mount);
+  if (filesystem === undefined) return { sizeBytes, filesystem, condition: shutDownCondition(mount) };
+  return { sizeBytes, filesystem, condition: await mountsCondition(context, device, mounts) };
+}
+
+async function usageUnlessShutDown(
+  context: Context,
+  path: string,
+  mount: MountEntry,
+): Promise<FilesystemUsage | undefined> {
+  try {
+    return await context.host.mounts.usage(path, mount.id);
+  } catch (error) {
+    if (error instanceof SystemError && error.code === "EIO") return undefined;
+    throw error;
+  }
 }
 
 async function deviceOfVolume(context: Context, idText: string): Promise<BlockDevice> {

@@ -2,10 +2,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { FilesystemName } from "../../src/filesystem/names.ts";
+import { dmsetup } from "./device-support.ts";
 import { type Staged, discardVolume, stagedVolume } from "./volume-support.ts";
 import {
   MiB,
   type World,
+  blockCapability,
+  blockTargetPath,
   devicePath,
   logicalVolumeOf,
   mountCapability,
@@ -45,10 +48,28 @@ async function conditions(volumeId: string, paths: readonly string[]): Promise<r
 
 /** Gives the device a table by which every access fails, as a disk does that has died. */
 async function breakDevice(device: string): Promise<void> {
-  const [start = "", length = ""] = (await shell("dmsetup", "table", device)).split(" ");
-  await shell("dmsetup", "load", device, "--table", `${start} ${length} error`);
-  await shell("dmsetup", "suspend", "--nolockfs", "--noflush", device);
-  await shell("dmsetup", "resume", device);
+  const [start = "", length = ""] = (await dmsetup("table", device)).split(" ");
+  await exchangeTable(device, `${start} ${length} error`);
+}
+
+/** Makes every access to the device hang, as a disk does that is out of reach; returns what ends that. */
+async function hangDevice(device: string): Promise<() => Promise<void>> {
+  const table = (await dmsetup("table", device)).trim();
+  const [start = "", length = ""] = table.split(" ");
+  await dmsetup("create", "stuck", "--table", table);
+  await exchangeTable(device, `${start} ${length} linear /dev/mapper/stuck 0`);
+  await dmsetup("suspend", "--nolockfs", "stuck");
+  return async () => {
+    await dmsetup("resume", "stuck");
+    await exchangeTable(device, table);
+    await dmsetup("remove", "stuck");
+  };
+}
+
+async function exchangeTable(device: string, table: string): Promise<void> {
+  await dmsetup("load", device, "--table", table);
+  await dmsetup("suspend", "--nolockfs", "--noflush", device);
+  await dmsetup("resume", device);
 }
 
 const troubles: readonly (readonly [string, FilesystemName, (target: string, device: string) => Promise<unknown>])[] = [
@@ -96,6 +117,63 @@ test.each(troubles)(
     expect(found).toMatchObject([{ abnormal: true }, { abnormal: true }]);
   },
 );
+
+test.each(["ext4", "xfs", "btrfs"] as const)(
+  "a %s that is read-only because it was asked to be is in order",
+  async (name) => {
+    const sizeBytes = sizes[name];
+    const capability = mountCapability(name, "SINGLE_NODE_MULTI_WRITER", ["ro"]);
+    const staged = await stagedVolume(world, { capability, sizeBytes });
+    const { volumeId, stagingTargetPath } = staged;
+    const target = await targetPath(world, "reader", logicalVolumeOf(volumeId));
+    await world.rpc.NodePublishVolume({ ...staged, targetPath: target, readonly: true });
+    const found = await conditions(volumeId, [stagingTargetPath, target]);
+    await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+    await discardVolume(world, staged);
+    expect(found).toMatchObject([{ abnormal: false }, { abnormal: false }]);
+  },
+);
+
+/** A raw-block volume that a pod has. */
+async function publishedBlock(): Promise<{ staged: Staged; target: string }> {
+  const staged = await stagedVolume(world, { capability: blockCapability(), sizeBytes: 8 * MiB });
+  const target = await blockTargetPath(world, "pod", logicalVolumeOf(staged.volumeId));
+  await world.rpc.NodePublishVolume({ ...staged, targetPath: target });
+  return { staged, target };
+}
+
+test("the disk under raw block fails: the condition says so", async () => {
+  const { staged, target } = await publishedBlock();
+  const { volumeId } = staged;
+  expect(await conditions(volumeId, [target])).toMatchObject([{ abnormal: false }]);
+  await breakDevice(devicePath(world, volumeId));
+  const found = await conditions(volumeId, [target]);
+  await shell("lvchange", "--refresh", `${world.volumeGroup}/${logicalVolumeOf(volumeId)}`);
+  await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+  await discardVolume(world, staged);
+  expect(found).toMatchObject([{ abnormal: true, message: expect.stringContaining("EIO") }]);
+});
+
+test("the disk of one volume hangs: its condition says so in time, and no other volume's waits for it", async () => {
+  const { staged, targets } = await published("ext4");
+  const other = await publishedBlock();
+  const endHang = await hangDevice(devicePath(world, staged.volumeId));
+  const hanging = conditions(staged.volumeId, targets).catch(String);
+  const started = performance.now();
+  const wellCondition = await conditions(other.staged.volumeId, [other.target]).catch(String);
+  const wellMs = performance.now() - started;
+  const found = await hanging;
+  await endHang();
+  const after = await conditions(staged.volumeId, targets);
+  for (const targetPath of targets) await world.rpc.NodeUnpublishVolume({ ...staged, targetPath });
+  await world.rpc.NodeUnpublishVolume({ volumeId: other.staged.volumeId, targetPath: other.target });
+  await discardVolume(world, staged);
+  await discardVolume(world, other.staged);
+  expect(found).toMatchObject([{ abnormal: true }, { abnormal: true }]);
+  expect(wellCondition).toMatchObject([{ abnormal: false }]);
+  expect(wellMs).toBeLessThan(5000);
+  expect(after).toMatchObject([{ abnormal: false }, { abnormal: false }]);
+});
 
 test("an ext4 that an administrator has shut down can be taken away", async () => {
   const { staged, targets } = await published("ext4");

@@ -1,0 +1,31 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { disksUnder } from "./disk-check.ts";
+import type { BlockDevice } from "./host.ts";
+
+let sysfs: string;
+
+beforeEach(() => {
+  sysfs = mkdtempSync(join(tmpdir(), "sysfs-"));
+});
+
+afterEach(() => {
+  rmSync(sysfs, { recursive: true });
+});
+
+function device(name: string, slaves: readonly string[]): BlockDevice {
+  for (const slave of slaves) mkdirSync(join(sysfs, "class/block", name, "slaves", slave), { recursive: true });
+  return { name, number: "254:0", sizeBytes: 4096, holders: [], mapping: undefined };
+}
+
+test("volumes that lie on the same disks have one key, whatever the order they are listed in", () => {
+  expect(disksUnder(sysfs, device("dm-0", ["sda"]))).toBe("sda");
+  expect(disksUnder(sysfs, device("dm-1", ["sda"]))).toBe("sda");
+  expect(disksUnder(sysfs, device("dm-2", ["sdb", "sda"]))).toBe("sda sdb");
+});
+
+test("a device that lies on no other, or has gone, is its own disk", () => {
+  expect(disksUnder(sysfs, device("sda", []))).toBe("sda");
+});
