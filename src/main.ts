@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { UsageError, nodeHelp, parseNodeConfig } from "./config.ts";
 import { runNode } from "./node-role.ts";
+import { packageVersion } from "./package-files.ts";
 
 const help = `usage: lvm-local-csi COMMAND [FLAGS]
 
@@ -12,11 +12,11 @@ lvm-local-csi --version, lvm-local-csi --help
 await main(process.argv.slice(2));
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
-  if (command === "--version") return print(version());
+  if (command === "--version") return print(packageVersion());
   if (command === "--help" || args.includes("--help")) return print(help);
   try {
     if (command !== "node") throw new UsageError(`${command ?? "no command"}: the commands are: node`);
-    await runNode(parseNodeConfig(args, process.env), version());
+    await runNode(parseNodeConfig(args, process.env), packageVersion());
   } catch (error) {
     const usage = error instanceof UsageError;
     process.stderr.write(`lvm-local-csi: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -27,10 +27,4 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
 
 function print(text: string): void {
   process.stdout.write(`${text.trimEnd()}\n`);
-}
-
-function version(): string {
-  const packageFile: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  const isPackage = typeof packageFile === "object" && packageFile !== null && "version" in packageFile;
-  return isPackage ? String(packageFile.version) : "unknown";
 }

@@ -1,10 +1,10 @@
 import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials, type ServiceDefinition, loadPackageDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import type { Log } from "../log.ts";
+import { protoFile } from "../package-files.ts";
 import type { Context } from "../volume/context.ts";
 import { controllerService } from "./controller.ts";
 import type { ProtoGrpcType } from "./generated/csi.ts";
@@ -39,10 +39,9 @@ export async function serve(socketPath: string, context: Context, health: Health
 }
 
 function loadServices(): ProtoGrpcType["csi"]["v1"] {
-  const path = fileURLToPath(new URL("../../proto/csi.proto", import.meta.url));
   // The generated types describe what the loaded file holds; nothing at run time can tell them apart.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const loaded = loadPackageDefinition(loadSync(path, loadOptions)) as unknown as ProtoGrpcType;
+  const loaded = loadPackageDefinition(loadSync(protoFile, loadOptions)) as unknown as ProtoGrpcType;
   return loaded.csi.v1;
 }
 

@@ -1,3 +1,4 @@
+import { extname } from "node:path";
 import type { Jobs } from "./jobs.ts";
 import { ThreadStock } from "./thread-stock.ts";
 import { WorkerLane } from "./worker-lane.ts";
@@ -44,7 +45,8 @@ const IDLE_MILLISECONDS = 60_000;
 
 export function createWorkerPool(): WorkerPool {
   const stock = new ThreadStock({
-    entry: new URL("./worker.ts", import.meta.url),
+    // worker.ts beside this file; worker.js beside the bundle that this file goes into (image/bundle.ts)
+    entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
     idleMilliseconds: IDLE_MILLISECONDS,
   });
   const open: Readonly<Record<LaneName, WorkerLane>> = {

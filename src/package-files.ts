@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/**
+ * What the package holds beside its modules. It lies one directory above this one: above src/, where this module is,
+ * and above dist/, where the bundle is that this module goes into (image/bundle.ts).
+ */
+
+/** The CSI services' definition. */
+export const protoFile = fileURLToPath(new URL("../proto/csi.proto", import.meta.url));
+
+export function packageVersion(): string {
+  const packageFile: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const isPackage = typeof packageFile === "object" && packageFile !== null && "version" in packageFile;
+  return isPackage ? String(packageFile.version) : "unknown";
+}
