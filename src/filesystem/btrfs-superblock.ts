@@ -71,8 +71,9 @@ function isChecksumRight(bytes: Uint8Array, superblock: Fields): boolean {
 }
 
 /**
- * The kernel's first commit makes uuid_tree_generation equal to its generation (mkfs.btrfs leaves 0), and an fsync
- * before that points log_root at its log. With neither, nothing written through a mount has reached the disk.
+ * The kernel's commits make uuid_tree_generation equal to their generation (mkfs.btrfs leaves 0), and an fsync before
+ * that points log_root at its log. Only a mount that ends within the moment in which a kernel thread looks through the
+ * uuid tree leaves neither, and a volume whose mkfs was interrupted is mounted by nobody but an administrator.
  */
 function wasMounted(superblock: Fields): boolean {
   const logRoot = superblock.u64(0x60);

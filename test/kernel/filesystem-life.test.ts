@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open, statfs } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { check } from "../../src/filesystem/check.ts";
 import { grow, needsGrowth } from "../../src/filesystem/grow.ts";
 import { make } from "../../src/filesystem/make.ts";
@@ -110,6 +111,8 @@ test.each([
     await make(host.programs, filesystem, volume.devicePath, { force: false, extra });
     expect(await volume.probe()).toMatchObject({ filesystem, everMounted: false, needsCheck: false });
     await volume.mount(filesystem);
+    // A kernel thread first looks through btrfs' uuid tree.
+    await pause(500);
     await volume.unmount();
     expect(await volume.probe()).toMatchObject({ filesystem, everMounted: true, needsCheck: false });
     await make(host.programs, filesystem, volume.devicePath, { force: true, extra });
