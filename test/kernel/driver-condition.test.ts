@@ -165,7 +165,7 @@ test("the disk of one volume hangs: its condition says so in time, and no other 
   const found = await hanging;
   await endHang();
   const after = await conditions(staged.volumeId, targets);
-  for (const targetPath of targets) await world.rpc.NodeUnpublishVolume({ ...staged, targetPath });
+  for (const target of targets) await world.rpc.NodeUnpublishVolume({ ...staged, targetPath: target });
   await world.rpc.NodeUnpublishVolume({ volumeId: other.staged.volumeId, targetPath: other.target });
   await discardVolume(world, staged);
   await discardVolume(world, other.staged);
