@@ -75,5 +75,20 @@ export class LvmError extends Error {
 /** Text of a caller's as it may stand in a message: one line, plain ASCII, short. */
 export function quote(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-  return JSON.stringify(shown).replaceAll(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escapeUnprintable(JSON.stringify(shown));
+}
+
+/** A path as it may stand in a message: whole, as long as it is one that a person would read. */
+export function showPath(path: string): string {
+  return printable(path, 400);
+}
+
+/** Any text as one line of printable ASCII, of so many characters at most. */
+export function printable(text: string, longest: number): string {
+  const plain = escapeUnprintable(text.slice(0, longest + 1));
+  return plain.length > longest ? `${plain.slice(0, longest - 3)}...` : plain;
+}
+
+function escapeUnprintable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -19,3 +19,14 @@ test.each([
 test("a message is never empty", () => {
   expect(failureOf(new VolumeError("notFound", ""))).toEqual({ code: status.NOT_FOUND, details: "notFound" });
 });
+
+test.each([
+  ["x".repeat(1_000_000), `${"x".repeat(2045)}...`],
+  ["\u00fc".repeat(5000), `${"\\u00fc".repeat(341).slice(0, 2045)}...`],
+  ["one\n  two\u0000\ud800\r\n", "one; two\\u0000\\ud800"],
+  [" \n ", "internal"],
+])("a message is one line of at most 2 KiB of printable ASCII: %#", (message, details) => {
+  const failure = failureOf(new Error(message));
+  expect(failure.details).toBe(details);
+  expect(failure.details).toMatch(/^[ -~]{1,2048}$/);
+});

@@ -1,5 +1,5 @@
 import { status } from "@grpc/grpc-js";
-import { type FailureKind, LvmError, type LvmFailure, SystemError, VolumeError } from "../errors.ts";
+import { type FailureKind, LvmError, type LvmFailure, SystemError, VolumeError, printable } from "../errors.ts";
 
 /**
  * The gRPC code of each kind of failure, and what its callers do with it. csi-provisioner, csi-resizer and the kubelet
@@ -46,12 +46,12 @@ const lvmKinds: Readonly<Record<LvmFailure, FailureKind>> = {
 
 /** System calls that fail because of what the request names, or of what may pass. All others are internal. */
 const systemKinds: Readonly<Record<string, FailureKind>> = {
-  // A path with a symlink in it, one that leaves the kubelet directory, or one with a file where a directory belongs.
+  // A path with a symlink in it, one that leaves the kubelet directory, or one that leads over a file.
   ELOOP: "invalidArgument",
   EXDEV: "invalidArgument",
   ENOTDIR: "invalidArgument",
   ENAMETOOLONG: "invalidArgument",
-  // Something else stands at the path, or its parent is missing.
+  // Something else stands at the path, or something is in what stands there, or its parent is missing.
   EEXIST: "failedPrecondition",
   EISDIR: "failedPrecondition",
   ENOTEMPTY: "failedPrecondition",
@@ -68,11 +68,21 @@ export interface Failure {
   readonly details: string;
 }
 
-/** Turns whatever was thrown into the answer. */
+/**
+ * The longest message in characters. It travels as an HTTP/2 header, and one that is too long for its peer ends the
+ * connection with all calls on it (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE).
+ */
+const longestDetails = 2048;
+
+/** Turns whatever was thrown into the answer, with a message that can be sent and logged whatever stands in it. */
 export function failureOf(error: unknown): Failure {
   const kind = kindOf(error);
   const message = error instanceof Error ? error.message : String(error);
-  return { code: codes[kind], details: message === "" ? kind : message };
+  const line = message
+    .slice(0, longestDetails * 2)
+    .trim()
+    .replaceAll(/\s*\n\s*/g, "; ");
+  return { code: codes[kind], details: line === "" ? kind : printable(line, longestDetails) };
 }
 
 function kindOf(error: unknown): FailureKind {

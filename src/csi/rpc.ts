@@ -82,7 +82,8 @@ function logCall(log: Log, { name, call, ms, failure, error }: CallEnd): void {
     return;
   }
   const code = status[failure.code];
-  const stack = failure.code === status.INTERNAL && error instanceof Error ? { stack: error.stack } : {};
+  const stack =
+    failure.code === status.INTERNAL && error instanceof Error ? { stack: error.stack?.slice(0, 4096) } : {};
   log[failure.code === status.INTERNAL ? "error" : "warn"](
     { ...fields, code, message: failure.details, ...stack },
     "failed",

@@ -1,6 +1,8 @@
+import { printable } from "../errors.ts";
 import type { ProgramResult } from "../host/host.ts";
 
 const LINES = 8;
+const LONGEST = 600;
 
 /**
  * How a program ended, for an error's message: the exit code and the last lines it wrote. The usage text that
@@ -10,5 +12,6 @@ export function describeFailure(program: string, result: ProgramResult): string 
   const text = `${result.stdout}\n${result.stderr}`.replace(/^Usage:[^]*/m, "").replaceAll(/[^\x20-\x7e\n]/g, " ");
   const lines = text.split("\n").map((line) => line.trim());
   const last = lines.filter((line) => line !== "").slice(-LINES);
-  return `${program} ended with exit code ${result.exitCode}: ${last.join("; ") || "it said nothing"}`;
+  const words = printable(last.join("; "), LONGEST);
+  return `${program} ended with exit code ${result.exitCode}: ${words || "it said nothing"}`;
 }

@@ -1,4 +1,4 @@
-import { SystemError } from "../errors.ts";
+import { SystemError, showPath } from "../errors.ts";
 
 /** The kubelet directory as it was given, and what it resolved to at start. */
 export interface KubeletDirectory {
@@ -27,14 +27,14 @@ export function parseKubeletPath(directory: KubeletDirectory, path: string): Kub
   const all = componentsOf(path);
   const components = below(directory.given, all) ?? below(directory.resolved, all);
   if (!path.startsWith("/") || all.includes("..") || components === undefined) {
-    throw new SystemError("EXDEV", `${path} is not a path below ${directory.given}`);
+    throw new SystemError("EXDEV", `${showPath(path)} is not a path below ${directory.given}`);
   }
   return { root: directory.resolved, components };
 }
 
-/** The path as a person would write it. */
+/** The path as a person would write it, for a message. */
 export function formatKubeletPath(path: KubeletPath): string {
-  return [path.root, ...path.components].join("/");
+  return showPath([path.root, ...path.components].join("/"));
 }
 
 function componentsOf(path: string): string[] {

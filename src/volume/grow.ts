@@ -1,4 +1,4 @@
-import { VolumeError } from "../errors.ts";
+import { VolumeError, quote } from "../errors.ts";
 import { grow, needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice } from "../host/host.ts";
@@ -69,7 +69,7 @@ async function assertAtPath(context: Context, device: BlockDevice, request: Node
   if (/^\/dev\/loop\d+$/.test(request.volumePath)) return;
   const targets = (await mountsOfDevice(context, device)).map((mount) => mount.target);
   if (targets.includes(resolvedPath(context, request.volumePath))) return;
-  throw new VolumeError("notFound", `volume ${request.id} is not at volume_path ${request.volumePath}`);
+  throw new VolumeError("notFound", `volume ${quote(request.id)} is not at volume_path ${quote(request.volumePath)}`);
 }
 
 function assertRange(sizeBytes: number, { required, limit }: SizeRange): void {

@@ -1,3 +1,4 @@
+import { quote } from "../errors.ts";
 import type { BlockDevice, MountEntry } from "../host/host.ts";
 import type { LogicalVolume } from "../lvm/model.ts";
 import type { Context } from "./context.ts";
@@ -16,6 +17,11 @@ export async function mountsOfDevice(context: Context, device: BlockDevice): Pro
 export async function mountsAt(context: Context, path: string): Promise<readonly MountEntry[]> {
   const resolved = resolvedPath(context, path);
   return (await context.host.mounts.table()).filter((entry) => entry.target === resolved);
+}
+
+/** What is mounted, for a message; a source may hold any text. */
+export function describeMount({ type, source }: MountEntry): string {
+  return `${type} from ${quote(source)}`;
 }
 
 /** Where a path below the kubelet directory really lies, as the mount table names it. */

@@ -1,10 +1,10 @@
-import { VolumeError } from "../errors.ts";
+import { VolumeError, showPath } from "../errors.ts";
 import { bindFlags } from "../filesystem/mount-options.ts";
 import type { BindMount, BlockDevice, MountEntry, MountFlag } from "../host/host.ts";
 import { type Access, assertUsable } from "./access.ts";
 import { type Context, findVolume } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
+import { describeMount, isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
 import { findStaged } from "./stage.ts";
 
 /** A checked NodePublishVolume. */
@@ -60,7 +60,8 @@ async function stagedSource(
 ): Promise<{ readonly path: string; readonly mountId: number }> {
   const staged = await findStaged(context, device, request.stagingPath);
   if (staged !== undefined) return { path: request.stagingPath, mountId: staged.id };
-  throw new VolumeError("failedPrecondition", `the volume is not staged at ${request.stagingPath}; stage it first`);
+  const path = showPath(request.stagingPath);
+  throw new VolumeError("failedPrecondition", `the volume is not staged at ${path}; stage it first`);
 }
 
 function publishFlags({ access, readOnly }: PublishRequest): readonly MountFlag[] {
@@ -75,16 +76,14 @@ function publishFlags({ access, readOnly }: PublishRequest): readonly MountFlag[
  * other namespaces.
  */
 function isKept(own: readonly MountEntry[], published: MountEntry, { target, flags }: BindMount): boolean {
+  const path = showPath(target);
   if (!own.some((entry) => entry.id === published.id)) {
-    const what = `${published.type} from ${published.source}`;
-    throw new VolumeError(
-      "failedPrecondition",
-      `${target} is the mount of something else (${what}); unmount that first`,
-    );
+    const what = describeMount(published);
+    throw new VolumeError("failedPrecondition", `${path} is the mount of something else (${what}); unmount that first`);
   }
   const isReadOnly = published.options.includes("ro");
   if (isReadOnly && !flags.includes("ro")) {
-    throw new VolumeError("alreadyExists", `the volume is published read-only at ${target}; unpublish it first`);
+    throw new VolumeError("alreadyExists", `the volume is published read-only at ${path}; unpublish it first`);
   }
   return isReadOnly === flags.includes("ro");
 }
@@ -102,7 +101,7 @@ function assertAlone(context: Context, own: readonly MountEntry[], request: Publ
   if (other === undefined) return;
   throw new VolumeError(
     "failedPrecondition",
-    `the volume may be used by one pod alone and is published at ${other.target} already`,
+    `the volume may be used by one pod alone and is published at ${showPath(other.target)} already`,
   );
 }
 
@@ -121,5 +120,5 @@ async function bindToTarget(context: Context, device: BlockDevice, bind: BindMou
   const top = (await mountsAt(context, bind.target)).at(-1);
   const own = await mountsOfDevice(context, device);
   if (own.some((entry) => entry.id === top?.id)) return;
-  throw new VolumeError("unavailable", `${bind.target} was unmounted as it was mounted; try again`);
+  throw new VolumeError("unavailable", `${showPath(bind.target)} was unmounted as it was mounted; try again`);
 }
