@@ -108,9 +108,21 @@ test("a directory is made once, and nothing else is taken for it", async () => {
   await mounts.makeDirectory(at("pods/made"));
   await expect(mounts.makeFile(at("pods/made"))).rejects.toMatchObject({ code: "EEXIST" });
   await expect(mounts.makeDirectory(at("pods/data"))).rejects.toMatchObject({ code: "EEXIST" });
-  await expect(mounts.makeDirectory(at("pods/dangling"))).rejects.toMatchObject({ code: "EEXIST" });
-  await expect(mounts.makeDirectory(at("pods/missing/x"))).rejects.toMatchObject({ code: "ENOENT" });
+  await expect(mounts.makeDirectory(at("pods/dangling"))).rejects.toMatchObject({ code: "ELOOP" });
+  await expect(mounts.makeFile(at("pods/link"))).rejects.toMatchObject({ code: "ELOOP" });
+  await expect(mounts.makeDirectory(at("pods/missing/x"))).rejects.toMatchObject({
+    code: "ENOENT",
+    message: expect.stringMatching(/\/pods\/missing\/x: its parent directory does not exist$/),
+  });
+  await expect(mounts.makeDirectory(at(`pods/${"x".repeat(256)}`))).rejects.toMatchObject({ code: "ENAMETOOLONG" });
   await mounts.remove(at("pods/made"));
+});
+
+test("what a mount would hide is not taken for a place to mount at", async () => {
+  const { mounts } = open.host;
+  await expect(mounts.makeDirectory(at("pods/full"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
+  await expect(mounts.makeFile(at("pods/data"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
+  expect(readFileSync(at("pods/data"), "utf8")).toBe("precious");
 });
 
 test("a file is made once, empty", async () => {
@@ -128,7 +140,7 @@ test("nothing with a content is removed, and what is not there is no error", asy
   await mounts.remove(at("pods/missing/below"));
   await expect(mounts.remove(at("pods/full"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
   await expect(mounts.remove(at("pods/data"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
-  await expect(mounts.remove(at("pods/link"))).rejects.toMatchObject({ code: "ENOTEMPTY" });
+  await expect(mounts.remove(at("pods/link"))).rejects.toMatchObject({ code: "ELOOP" });
   expect(readFileSync(at("pods/data"), "utf8")).toBe("precious");
 });
 

@@ -1,12 +1,12 @@
 import type { BigIntStats } from "node:fs";
-import { closeSync, statfsSync } from "node:fs";
+import { closeSync, opendirSync, statfsSync } from "node:fs";
 import { SystemError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { formatDeviceNumber } from "./device-number.ts";
 import type { FilesystemUsage, PathKind, PathStatus } from "./host.ts";
 import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
-import { lastComponent, openMounted, openNode, openParent } from "./path-walk.ts";
+import { explaining, lastComponent, openEntry, openMounted, openNode, openParent } from "./path-walk.ts";
 import { hasCode } from "./error-code.ts";
 import { CREATE_FILE, mkdirat, openat, rmdirat, unlinkat } from "./system-calls.ts";
 
@@ -38,14 +38,14 @@ export function pathStatus(input: { path: KubeletPath }): PathStatus {
 
 export function makeDirectory(input: { path: KubeletPath }): void {
   using parent = openParent(input.path);
-  unlessThere(input.path, "directory", () => mkdirat(parent.number, lastComponent(input.path), DIRECTORY_MODE));
+  const name = lastComponent(input.path);
+  unlessThere(parent, input.path, "directory", () => mkdirat(parent.number, name, DIRECTORY_MODE));
 }
 
 export function makeFile(input: { path: KubeletPath }): void {
   using parent = openParent(input.path);
-  unlessThere(input.path, "file", () => {
-    closeSync(openat(parent.number, lastComponent(input.path), CREATE_FILE, FILE_MODE));
-  });
+  const name = lastComponent(input.path);
+  unlessThere(parent, input.path, "file", () => closeSync(openat(parent.number, name, CREATE_FILE, FILE_MODE)));
 }
 
 export function removePath(input: { path: KubeletPath }): void {
@@ -77,20 +77,44 @@ export function filesystemUsage(input: { path: KubeletPath; mountId: number }): 
   };
 }
 
-/** Makes the last component unless what is wanted stands there already; never replaces anything. */
-function unlessThere(path: KubeletPath, wanted: PathKind, make: () => void): void {
+/** Makes the last component unless what is wanted stands there already, empty; never replaces anything. */
+function unlessThere(parent: Descriptor, path: KubeletPath, wanted: PathKind, make: () => void): void {
   try {
-    make();
+    explaining(path, "its parent directory does not exist", make);
   } catch (error) {
-    if (!hasCode(error, ["EEXIST"]) || pathStatus({ path }).kind !== wanted) {
+    if (!hasCode(error, ["EEXIST"])) {
       throw error;
     }
+    requireEmpty(parent, path, wanted);
+  }
+}
+
+/** A mount hides what it is mounted on: that must be what was wanted, with nothing in it. */
+function requireEmpty(parent: Descriptor, path: KubeletPath, wanted: PathKind): void {
+  using entry = openEntry(parent, path);
+  const status = entry.status();
+  const kind = kindOf(status);
+  if (kind !== wanted) {
+    throw new SystemError("EEXIST", `${formatKubeletPath(path)} is there and is not a ${wanted} (${kind})`);
+  }
+  const isEmpty = kind === "directory" ? isEmptyDirectory(entry) : status.size === 0n;
+  if (!isEmpty) {
+    throw new SystemError("ENOTEMPTY", `${formatKubeletPath(path)} is not empty; look at it and remove what is in it`);
+  }
+}
+
+function isEmptyDirectory(entry: Descriptor): boolean {
+  const directory = opendirSync(entry.path);
+  try {
+    return directory.readSync() === null;
+  } finally {
+    directory.closeSync();
   }
 }
 
 function statusOf(parent: Descriptor, path: KubeletPath): BigIntStats {
-  using node = openNode(parent, path);
-  return node.status();
+  using entry = openEntry(parent, path);
+  return entry.status();
 }
 
 /** An empty directory is told from a full one by rmdir(2), a mount from none by EBUSY of either call. */

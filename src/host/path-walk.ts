@@ -1,5 +1,6 @@
-import { SystemError } from "../errors.ts";
+import { SystemError, showPath } from "../errors.ts";
 import { Descriptor } from "./descriptor.ts";
+import { hasCode } from "./error-code.ts";
 import { formatKubeletPath } from "./kubelet-path.ts";
 import type { KubeletPath } from "./kubelet-path.ts";
 import { LOOK_UP, openat } from "./system-calls.ts";
@@ -22,11 +23,12 @@ export function openParent(path: KubeletPath): Descriptor {
 
 /** Opens the last component itself, whatever it is: of a symlink, the symlink. @throws SystemError ENOENT */
 export function openNode(parent: Descriptor, path: KubeletPath): Descriptor {
-  return new Descriptor(openat(parent.number, lastComponent(path), LOOK_UP));
+  const name = lastComponent(path);
+  return new Descriptor(explaining(path, "does not exist", () => openat(parent.number, name, LOOK_UP)));
 }
 
 /** Opens the last component. @throws SystemError ELOOP when it is a symlink, ENOENT */
-function openEntry(parent: Descriptor, path: KubeletPath): Descriptor {
+export function openEntry(parent: Descriptor, path: KubeletPath): Descriptor {
   const entry = openNode(parent, path);
   return keepIf(entry, () => refuseSymlink(entry, path));
 }
@@ -48,6 +50,21 @@ export function openMounted(path: KubeletPath, mountId: number): Descriptor {
   });
 }
 
+/** Does a step at the path. The kernel's errors name one component at most; these give all of the path. */
+export function explaining<Result>(path: KubeletPath, whenMissing: string, step: () => Result): Result {
+  try {
+    return step();
+  } catch (error) {
+    if (hasCode(error, ["ENOENT"])) {
+      throw new SystemError("ENOENT", `${formatKubeletPath(path)}: ${whenMissing}`, { cause: error });
+    }
+    if (hasCode(error, ["ENAMETOOLONG"])) {
+      throw new SystemError("ENAMETOOLONG", `${formatKubeletPath(path)}: a name in it is too long`, { cause: error });
+    }
+    throw error;
+  }
+}
+
 export function lastComponent(path: KubeletPath): string {
   const name = path.components.at(-1);
   if (name === undefined) {
@@ -57,11 +74,12 @@ export function lastComponent(path: KubeletPath): string {
 }
 
 function openDirectory(parent: Descriptor, name: string, path: KubeletPath): Descriptor {
-  const directory = new Descriptor(openat(parent.number, name, LOOK_UP));
+  const number = explaining(path, "its parent directory does not exist", () => openat(parent.number, name, LOOK_UP));
+  const directory = new Descriptor(number);
   return keepIf(directory, () => {
     refuseSymlink(directory, path);
     if (!directory.status().isDirectory()) {
-      throw new SystemError("ENOTDIR", `${formatKubeletPath(path)}: ${name} is not a directory`);
+      throw new SystemError("ENOTDIR", `${formatKubeletPath(path)}: ${showPath(name)} is not a directory`);
     }
   });
 }

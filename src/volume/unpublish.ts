@@ -1,8 +1,8 @@
-import { SystemError, VolumeError, quote } from "../errors.ts";
+import { SystemError, VolumeError, quote, showPath } from "../errors.ts";
 import { mappingName } from "../lvm/mapping-name.ts";
 import type { Context } from "./context.ts";
 import { parseVolumeId } from "./id.ts";
-import { mountsAt, ownershipOf } from "./mounted.ts";
+import { describeMount, mountsAt, ownershipOf } from "./mounted.ts";
 
 /** NodeUnpublishVolume and NodeUnstageVolume. */
 export interface UnmountRequest {
@@ -28,7 +28,10 @@ export async function unpublishVolume(context: Context, request: UnmountRequest)
 
 /** Takes the volume away from its staging path, whose directory is the kubelet's and stays. */
 export async function unstageVolume(context: Context, request: UnmountRequest): Promise<void> {
-  await unmountOnce(context, "unstage", request, () => unmountAll(context, request));
+  await unmountOnce(context, "unstage", request, async () => {
+    await unmountAll(context, request);
+    await assertNoSymlink(context, request.path);
+  });
 }
 
 async function unmountOnce(
@@ -46,11 +49,12 @@ async function unmountAll(context: Context, { id, path }: UnmountRequest): Promi
   const parsed = parseVolumeId(id);
   const name = parsed && mappingName(parsed.volumeGroup, parsed.logicalVolume);
   const entries = await mountsAt(context, path);
-  if (entries.length > mostMounts) throw new VolumeError("failedPrecondition", `${path} has ${entries.length} mounts`);
+  const shown = showPath(path);
+  if (entries.length > mostMounts) throw new VolumeError("failedPrecondition", `${shown} has ${entries.length} mounts`);
   for (const entry of entries) {
     if ((await ownershipOf(context, entry, name)) === "foreign") {
-      const what = `${entry.type} from ${entry.source}`;
-      throw new VolumeError("failedPrecondition", `${path} is the mount of something else than ${quote(id)}: ${what}`);
+      const what = `something else than ${quote(id)}: ${describeMount(entry)}`;
+      throw new VolumeError("failedPrecondition", `${shown} is the mount of ${what}`);
     }
   }
   for (const _ of entries) await unmount(context, path);
@@ -59,17 +63,21 @@ async function unmountAll(context: Context, { id, path }: UnmountRequest): Promi
 async function unmount(context: Context, path: string): Promise<void> {
   await context.host.mounts.unmount(path).catch((error: unknown) => {
     if (!(error instanceof SystemError) || error.code !== "EBUSY") throw error;
-    throw new VolumeError("failedPrecondition", `${path} is in use by a process; it is unmounted when that has ended`, {
-      cause: error,
-    });
+    const reason = "is in use by a process; it is unmounted when that has ended";
+    throw new VolumeError("failedPrecondition", `${showPath(path)} ${reason}`, { cause: error });
   });
+}
+
+/** The mounts of a path that leads elsewhere were not looked for: "nothing is there" would be a guess. */
+async function assertNoSymlink(context: Context, path: string): Promise<void> {
+  const { kind } = await context.host.mounts.status(path);
+  if (kind === "symlink") throw new VolumeError("invalidArgument", `${showPath(path)} is a symbolic link`);
 }
 
 async function removeTarget(context: Context, path: string): Promise<void> {
   await context.host.mounts.remove(path).catch((error: unknown) => {
     if (!(error instanceof SystemError) || error.code !== "ENOTEMPTY") throw error;
-    throw new VolumeError("failedPrecondition", `${path} is not a mount and is not empty; look at it and remove it`, {
-      cause: error,
-    });
+    const reason = "is not a mount and is not empty; look at it and remove it";
+    throw new VolumeError("failedPrecondition", `${showPath(path)} ${reason}`, { cause: error });
   });
 }
