@@ -1,4 +1,4 @@
-import { SystemError, VolumeError } from "../errors.ts";
+import { SystemError, VolumeError, quote, showPath } from "../errors.ts";
 import { type ParsedMountOptions, parseMountOptions } from "../filesystem/mount-options.ts";
 import { needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
@@ -8,7 +8,7 @@ import { type Context, findVolume } from "./context.ts";
 import { activeDevice } from "./device.ts";
 import { inspect, prepareFilesystem } from "./format.ts";
 import { growFilesystem } from "./grow.ts";
-import { mountsAt, mountsOfDevice } from "./mounted.ts";
+import { describeMount, mountsAt, mountsOfDevice } from "./mounted.ts";
 import type { Work } from "./operations.ts";
 
 /** A checked NodeStageVolume. */
@@ -59,11 +59,18 @@ async function stage(context: Context, request: StageRequest, work: Work): Promi
   });
 }
 
+interface StageOptions extends ParsedMountOptions {
+  /** What the caller sent, if anything of it is in `data`; else "". */
+  readonly callersOptions: string;
+}
+
 /** ext4 goes on after an error by default; a database is better served by a filesystem that then stops writing. */
-function stageOptions(filesystem: FilesystemName, access: Access & { kind: "mount" }): ParsedMountOptions {
-  const options = parseMountOptions(filesystem, access.mountFlags);
-  if (filesystem !== "ext4" || /(^|,)errors=/.test(options.data)) return options;
-  return { ...options, data: [options.data, "errors=remount-ro"].filter((text) => text !== "").join(",") };
+function stageOptions(filesystem: FilesystemName, access: Access & { kind: "mount" }): StageOptions {
+  const { flags, data } = parseMountOptions(filesystem, access.mountFlags);
+  const isCallers = data !== parseMountOptions(filesystem, []).data;
+  const callersOptions = isCallers ? access.mountFlags.join(",") : "";
+  if (filesystem !== "ext4" || /(^|,)errors=/.test(data)) return { flags, data, callersOptions };
+  return { flags, data: [data, "errors=remount-ro"].filter((text) => text !== "").join(","), callersOptions };
 }
 
 /**
@@ -81,7 +88,7 @@ export async function findStaged(
   if (own.some((entry) => entry.id === top.id)) return top;
   throw new VolumeError(
     "failedPrecondition",
-    `${stagingPath} is the mount of something else (${top.type} from ${top.source}); unmount that first`,
+    `${showPath(stagingPath)} is the mount of something else (${describeMount(top)}); unmount that first`,
   );
 }
 
@@ -89,24 +96,31 @@ function assertSameMount(staged: MountEntry, options: ParsedMountOptions): void 
   const isReadOnly = staged.options.includes("ro");
   if (isReadOnly === options.flags.includes("ro")) return;
   const is = isReadOnly ? "read-only" : "writable";
-  throw new VolumeError("alreadyExists", `the volume is staged ${is} at ${staged.target}; unstage it first`);
+  throw new VolumeError("alreadyExists", `the volume is staged ${is} at ${showPath(staged.target)}; unstage it first`);
 }
 
 async function mount(
   context: Context,
-  filesystem: ParsedMountOptions & { readonly device: BlockDevice; readonly type: string; readonly target: string },
+  filesystem: StageOptions & { readonly device: BlockDevice; readonly type: string; readonly target: string },
 ): Promise<void> {
   await context.host.mounts.makeDirectory(filesystem.target);
   await context.host.mounts.mount(filesystem).catch((error: unknown) => {
-    throw error instanceof SystemError && error.code === "EBUSY" ? stillBusy(error) : error;
+    throw error instanceof SystemError ? mountError(error, filesystem) : error;
   });
   const mounted = await findStaged(context, filesystem.device, filesystem.target);
   if (mounted === undefined) {
-    throw new VolumeError("unavailable", `${filesystem.target} was unmounted as it was mounted; try again`);
+    const path = showPath(filesystem.target);
+    throw new VolumeError("unavailable", `${path} was unmounted as it was mounted; try again`);
   }
 }
 
-function stillBusy(cause: SystemError): VolumeError {
-  const reason = "the device is in use, by a program of an earlier run or mounted with other options";
-  return new VolumeError("aborted", `${reason}; try again when that has ended`, { cause });
+/** Which options a kernel takes together, and with which filesystem, the driver's lists do not know. */
+function mountError(cause: SystemError, { type, callersOptions }: { type: string; callersOptions: string }): Error {
+  if (cause.code === "EBUSY") {
+    const reason = "the device is in use, by a program of an earlier run or mounted with other options";
+    return new VolumeError("aborted", `${reason}; try again when that has ended`, { cause });
+  }
+  if (cause.code !== "EINVAL" || callersOptions === "") return cause;
+  const reason = `the kernel refuses to mount the ${type} filesystem with mount options ${quote(callersOptions)}`;
+  return new VolumeError("invalidArgument", `${reason}; its log says why (dmesg)`, { cause });
 }
