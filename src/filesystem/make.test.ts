@@ -66,6 +66,21 @@ test("a failure carries the exit code and the program's last words, without its 
 });
 
 test.each([
+  ["invalid inode ratio 1000 (min 1024/max 67108864)", ["-i", "1000"], "failedPrecondition"],
+  ["invalid inode ratio 1000 (min 1024/max 67108864)", [], "internal"],
+  ["Warning, had trouble writing out superblocks: Input/output error", ["-i", "4096"], "internal"],
+  [
+    "libxfs_bwrite: write failed on (unknown) bno 0x0/0x1, err=5\npwrite failed: I/O error",
+    ["-b", "size=1k"],
+    "internal",
+  ],
+])("mkfs that says %j with %j has failed for the reason %s", async (stderr, extra, kind) => {
+  const { programs } = fakePrograms({ exitCode: 1, stderr });
+  const made = make(programs, "ext4", "/dev/dm-7", { force: false, extra });
+  await expect(made).rejects.toMatchObject({ kind, message: expect.stringContaining(stderr.split("\n")[0] ?? "") });
+});
+
+test.each([
   ["ext4", "resize2fs -- /dev/dm-7"],
   ["xfs", "xfs_growfs -d -- /mnt/volume"],
   ["btrfs", "btrfs filesystem resize -- max /mnt/volume"],

@@ -1,5 +1,5 @@
-import { VolumeError } from "../errors.ts";
-import type { Programs } from "../host/host.ts";
+import { VolumeError, quote } from "../errors.ts";
+import type { ProgramResult, Programs } from "../host/host.ts";
 import type { FilesystemName } from "./names.ts";
 import { describeFailure } from "./tool.ts";
 
@@ -13,7 +13,8 @@ export interface MakeOptions {
 /**
  * Makes a filesystem. Never called without proof that the device holds nobody's data: mkfs.ext4 asks only a terminal
  * before it writes over a filesystem.
- * @throws VolumeError internal with the last words of the program; SystemError ENOENT when it is not installed.
+ * @throws VolumeError with the last words of the program, failedPrecondition where it refuses what `extra` says, else
+ * internal; SystemError ENOENT when it is not installed.
  */
 export async function make(
   programs: Pick<Programs, "run">,
@@ -23,8 +24,30 @@ export async function make(
 ): Promise<void> {
   const program = `mkfs.${filesystem}`;
   const result = await programs.run(program, [...ARGUMENTS[filesystem](options), "--", devicePath]);
-  if (result.exitCode !== 0) throw new VolumeError("internal", describeFailure(`${program} ${devicePath}`, result));
+  if (result.exitCode !== 0) throw failure(`${program} ${devicePath}`, result, options.extra);
 }
+
+/**
+ * Which values go together, and with which size, only mkfs knows. It ends with 1 for that as for a disk that fails; a
+ * failing disk or machine shows in its words, which are those of strerror(3).
+ */
+function failure(program: string, result: ProgramResult, extra: readonly string[]): VolumeError {
+  const words = describeFailure(program, result);
+  if (extra.length === 0 || MACHINE_FAULT.test(`${result.stdout}${result.stderr}`)) {
+    return new VolumeError("internal", words);
+  }
+  const advice = "make a new volume of a class that says otherwise";
+  return new VolumeError("failedPrecondition", `with mkfsOptions ${quote(extra.join(" "))} ${words}; ${advice}`);
+}
+
+const MACHINE_FAULT = new RegExp(
+  [
+    "Input/output error|I/O error|No data available|Invalid exchange|Link has been severed|Connection timed out",
+    "No space left on device|No such (device|file)|Device or resource busy|Read-only file system",
+    "Cannot allocate memory|Permission denied|Operation not permitted|short (read|write)",
+  ].join("|"),
+  "i",
+);
 
 const ARGUMENTS: Readonly<Record<FilesystemName, (options: MakeOptions) => readonly string[]>> = {
   ext4: ext4Arguments,
