@@ -1,4 +1,4 @@
-import { newFilesystem, accessDifference } from "../volume/access.ts";
+import { accessDifference } from "../volume/access.ts";
 import { capacityFor } from "../volume/capacity.ts";
 import { conditionOf } from "../volume/condition.ts";
 import { type Context, type Volume, findVolume } from "../volume/context.ts";
@@ -6,7 +6,7 @@ import { createVolume } from "../volume/create.ts";
 import { expandVolume } from "../volume/expand.ts";
 import { formatVolumeId } from "../volume/id.ts";
 import { listVolumes } from "../volume/list.ts";
-import { parseParameters } from "../volume/parameters.ts";
+import { parseParameters, volumeKind } from "../volume/parameters.ts";
 import { removeVolume } from "../volume/remove.ts";
 import { VolumeError } from "../errors.ts";
 import { parseCapabilities, parseCapability } from "./capability.ts";
@@ -73,9 +73,9 @@ async function create(context: Context, request: CreateVolumeRequest__Output, { 
     throw invalid("volume_content_source is not supported yet: volumes begin empty");
   }
   if (Object.keys(request.mutableParameters).length > 0) throw invalid("mutable_parameters are not supported");
-  const filesystem = newFilesystem(accesses, parameters.filesystem);
+  const kind = volumeKind(accesses, parameters);
   assertHere(request.accessibilityRequirements, context.topologyValue);
-  const volume = await createVolume(context, { name, range, filesystem, parameters, deadline });
+  const volume = await createVolume(context, { name, range, kind, parameters, deadline });
   return { volume: volumeMessage(volume) };
 }
 
@@ -98,7 +98,8 @@ async function validate(
   const { volumeContext, volumeCapabilities, parameters } = request;
   try {
     const accesses = parseCapabilities(volumeCapabilities);
-    newFilesystem(accesses, parseParameters(parameters).filesystem ?? volume.record.filesystem);
+    const asked = parseParameters(parameters);
+    volumeKind(accesses, { ...asked, filesystem: asked.filesystem ?? volume.record.filesystem });
     const difference = accesses.map((access) => accessDifference(volume, access)).find((text) => text !== undefined);
     if (difference !== undefined) return { message: `the volume ${difference}` };
   } catch (error) {
@@ -117,7 +118,7 @@ function asSent(capability: ValidateVolumeCapabilitiesRequest__Output["volumeCap
 async function capacity(context: Context, request: GetCapacityRequest__Output) {
   const parameters = parseParameters(checkMap("parameters", request.parameters));
   const accesses = request.volumeCapabilities.length === 0 ? [] : parseCapabilities(request.volumeCapabilities);
-  const filesystem = newFilesystem(accesses, parameters.filesystem);
+  const { filesystem } = volumeKind(accesses, parameters);
   const here = isHere(request.accessibleTopology, context.topologyValue);
   const { available, minimum } = here
     ? await capacityFor(context, parameters, filesystem)

@@ -1,14 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { LvmError, SystemError, VolumeError, quote } from "../errors.ts";
 import { minimumBytes } from "../filesystem/names.ts";
-import type { FilesystemName } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn } from "./context.ts";
 import { logicalVolumeName } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Work } from "./operations.ts";
-import { type Layout, type Parameters, mkfsArguments } from "./parameters.ts";
+import type { Layout, Parameters, VolumeKind } from "./parameters.ts";
 import { type VolumeRecord, assertRecordFits, encodeRecord } from "./record.ts";
 import { type SizeRange, describeRoom, extentsFor, roomFor } from "./room.ts";
 import { differenceFrom } from "./sameness.ts";
@@ -20,8 +19,7 @@ const searchPatienceMs = 1000;
 export interface CreateRequest {
   readonly name: string;
   readonly range: SizeRange;
-  /** Undefined for raw block. */
-  readonly filesystem: FilesystemName | undefined;
+  readonly kind: VolumeKind;
   readonly parameters: Parameters;
   /** When the caller gives up, in milliseconds since the epoch. */
   readonly deadline: number | undefined;
@@ -49,14 +47,13 @@ export function createVolume(context: Context, request: CreateRequest): Promise<
 }
 
 function newRecord(request: CreateRequest): VolumeRecord {
-  const { parameters, filesystem, name } = request;
+  const { parameters, kind, name } = request;
   return {
     state: "creating",
     name,
-    filesystem,
+    ...kind,
     initialize: parameters.initialize,
     wipe: parameters.wipe,
-    mkfsOptions: mkfsArguments(parameters, filesystem),
     claim: parameters.claim,
     doneBytes: 0,
   };

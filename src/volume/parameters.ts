@@ -1,6 +1,7 @@
 import { VolumeError, quote } from "../errors.ts";
-import type { FilesystemName } from "../filesystem/names.ts";
+import { type FilesystemName, filesystemNames, isFilesystemName } from "../filesystem/names.ts";
 import { parseMkfsOptions } from "../filesystem/mkfs-options.ts";
+import { type Access, newFilesystem } from "./access.ts";
 import { type Initialization, initializations } from "./record.ts";
 import { type Wipe, parseWipe } from "./wipe-kind.ts";
 
@@ -18,16 +19,17 @@ export interface Parameters {
   readonly layout: Layout;
   readonly initialize: Initialization;
   readonly wipe: Wipe;
-  /** Text of `mkfsOptions`, checked against a filesystem by `mkfsArguments`. */
+  /** Text of `mkfsOptions`, checked against a filesystem by `volumeKind`. */
   readonly mkfsOptions: string | undefined;
   /** `csi.storage.k8s.io/fstype`: the filesystem where the capability names none. */
-  readonly filesystem: string | undefined;
+  readonly filesystem: FilesystemName | undefined;
   /** Namespace and name of the claim. */
   readonly claim: string | undefined;
 }
 
 const known = new Set(["volumeGroup", "layout", "stripes", "stripeSize", "initialize", "wipe", "mkfsOptions"]);
 const sidecarPrefix = "csi.storage.k8s.io/";
+const filesystemKey = `${sidecarPrefix}fstype`;
 
 const defaultStripeBytes = 64 * 1024;
 
@@ -47,13 +49,31 @@ export function parseParameters(parameters: Readonly<Record<string, string>>): P
     initialize: parseInitialize(parameters["initialize"] ?? "auto"),
     wipe: parseWipeParameter(parameters["wipe"] ?? "none"),
     mkfsOptions: parameters["mkfsOptions"],
-    filesystem: parameters[`${sidecarPrefix}fstype`] || undefined,
+    filesystem: parseFilesystem(parameters[filesystemKey] ?? ""),
     claim: claimOf(parameters),
   };
 }
 
-/** The mkfs arguments of a volume. @throws VolumeError invalidArgument, also where raw block is given options. */
-export function mkfsArguments(parameters: Parameters, filesystem: FilesystemName | undefined): readonly string[] {
+/** What the parameters and the capabilities together make of a new volume. */
+export interface VolumeKind {
+  /** Undefined for raw block. */
+  readonly filesystem: FilesystemName | undefined;
+  /** Arguments of mkfs. */
+  readonly mkfsOptions: readonly string[];
+}
+
+/**
+ * The kind of a new volume. Where neither capabilities nor parameters tell the filesystem, which only GetCapacity may
+ * do, nobody knows for which one the mkfs options are meant.
+ * @throws VolumeError invalidArgument as `newFilesystem` does, and for mkfs options that the kind does not take
+ */
+export function volumeKind(accesses: readonly Access[], parameters: Parameters): VolumeKind {
+  const filesystem = newFilesystem(accesses, parameters.filesystem);
+  const isGuess = accesses.length === 0 && parameters.filesystem === undefined;
+  return { filesystem, mkfsOptions: isGuess ? [] : mkfsArguments(parameters, filesystem) };
+}
+
+function mkfsArguments(parameters: Parameters, filesystem: FilesystemName | undefined): readonly string[] {
   if (parameters.mkfsOptions === undefined) return [];
   if (filesystem === undefined)
     throw invalid("mkfsOptions", "is given for a raw block volume, which has no filesystem");
@@ -103,6 +123,12 @@ function parseWipeParameter(text: string): Wipe {
   const wipe = parseWipe(text);
   if (wipe === undefined) throw invalid("wipe", `is ${quote(text)}; one of none, discard, zero, shred:1 to shred:9`);
   return wipe;
+}
+
+function parseFilesystem(text: string): FilesystemName | undefined {
+  if (text === "") return undefined;
+  if (isFilesystemName(text)) return text;
+  throw invalid(filesystemKey, `is ${quote(text)}; one of ${filesystemNames.join(", ")}`);
 }
 
 function claimOf(parameters: Readonly<Record<string, string>>): string | undefined {
