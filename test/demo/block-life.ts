@@ -37,7 +37,7 @@ async function tellEarlierData({ report, machine }: Scene): Promise<void> {
     const below = await countNonzero(machine.diskFile, 16 * MiB, 512 * MiB);
     const above = await countNonzero(machine.diskFile, 2048 * MiB, 2304 * MiB);
     assert(below > 64 * MiB && above > 0, "the disk should be full of earlier data");
-    step.result(`${formatBytes(below)} of the deleted volume's data, and older`);
+    step.result(`${formatBytes(below)} of deleted data, and older`);
   });
 }
 
@@ -128,8 +128,8 @@ async function attach(scene: Scene, volume: PersistentVolume, pod: Pod): Promise
     await step.call(kubelet.stage(volume));
     await publish(scene, step, volume, pod);
     const bytes = await run("blockdev", "--getsize64", pod.target);
-    assert.equal(bytes, String(claim.bytes));
-    step.result(`a device of ${bytes} bytes (blockdev --getsize64)`);
+    assert.equal(bytes, String(claim.bytes), `a device of ${bytes} bytes and not ${claim.bytes}`);
+    step.result(`${bytes} bytes (blockdev --getsize64)`);
   });
   await report.step("Nothing of what lay on the disk shows", "", async (step) => {
     const bytes = await step.call(countNonzero(pod.target, 0, claim.bytes));
@@ -144,11 +144,11 @@ async function attach(scene: Scene, volume: PersistentVolume, pod: Pod): Promise
 
 async function writeInPod(scene: Scene, volume: PersistentVolume, pod: Pod): Promise<Written> {
   const { report, plugin, kubelet } = scene;
-  await report.step("Its statistics, at the kubelet's own map path", "NodeGetVolumeStats", async (step) => {
+  await report.step("Statistics, at the kubelet's map path", "NodeGetVolumeStats", async (step) => {
     await kubelet.map(volume, pod);
     const request = { volumeId: volume.handle, volumePath: kubelet.mapPath(volume, pod) };
     const { usage, volumeCondition } = await step.call(plugin.csi.Node.NodeGetVolumeStats(request));
-    assert.equal(usage[0]?.total, String(claim.bytes));
+    assert.equal(usage[0]?.total, String(claim.bytes), `it has ${usage[0]?.total} bytes and not ${claim.bytes}`);
     assert.equal(volumeCondition?.abnormal, false, `its condition is abnormal: ${volumeCondition?.message}`);
     step.result(`${formatBytes(claim.bytes)}, condition normal`);
   });
@@ -182,7 +182,10 @@ async function expandThroughCrash(scene: Scene, volume: PersistentVolume, pod: P
       step.show(await listVolumes(machine));
     },
   );
-  await report.step("Start it again", "Probe", (step) => step.call(plugin.start()));
+  await report.step("Start it again", "Probe", async (step) => {
+    await step.call(plugin.start());
+    step.result("ready");
+  });
   await report.step("The same call again", "ControllerExpandVolume", async (step) => {
     await step.call(finishZeroing(step, expand));
     await assertSize(scene, volume, grownBytes);
@@ -199,7 +202,8 @@ async function readAll(scene: Scene, volume: PersistentVolume, pod: Pod, written
     const request = { volumeId: volume.handle, volumePath: pod.target, stagingTargetPath: kubelet.stagingPath(volume) };
     const { capacityBytes } = await step.call(plugin.csi.Node.NodeExpandVolume(request));
     const bytes = await run("blockdev", "--getsize64", pod.target);
-    assert.deepEqual([capacityBytes, bytes], [String(grownBytes), String(grownBytes)]);
+    const told = `NodeExpandVolume tells ${capacityBytes} bytes, the device ${bytes}; ${grownBytes} were asked for`;
+    assert.deepEqual([capacityBytes, bytes], [String(grownBytes), String(grownBytes)], told);
     step.result(`${bytes} bytes (blockdev --getsize64)`);
   });
   await report.step("The new part shows nothing either", "", async (step) => {

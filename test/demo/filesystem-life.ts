@@ -6,7 +6,7 @@ import { CallError } from "../lab/csi-client.ts";
 import { isIntact, startWriter, type Writer, write, type Written } from "./data.ts";
 import type { PersistentVolume, Pod } from "./kubelet.ts";
 import { listVolumes } from "./machine.ts";
-import { run } from "./programs.ts";
+import { runShown } from "./programs.ts";
 import { filesystemCapability } from "./provisioner.ts";
 import { formatBytes } from "./report.ts";
 import {
@@ -99,7 +99,7 @@ async function share(scene: Scene, volume: PersistentVolume, { first, second, do
     assert.equal(await readFile(path.join(first.target, "greeting"), "utf8"), "hello", "the first pod does not see it");
     step.result("what one writes, the other reads");
   });
-  await scene.report.step("Its statistics, as the kubelet asks for them", "NodeGetVolumeStats", async (step) => {
+  await scene.report.step("Its statistics, as the kubelet asks", "NodeGetVolumeStats", async (step) => {
     const request = { volumeId: volume.handle, volumePath: second.target };
     const { usage, volumeCondition } = await step.call(scene.plugin.csi.Node.NodeGetVolumeStats(request));
     const used = Number(usage.find(({ unit }) => unit === "BYTES")?.used);
@@ -138,7 +138,7 @@ async function expandWhileWritten(scene: Scene, volume: PersistentVolume, pod: P
 async function killWhileWritten(scene: Scene, volume: PersistentVolume, pod: Pod): Promise<void> {
   const { report, plugin } = scene;
   const writer = startWriter({ file: path.join(pod.target, "second-log"), offset: 0, bytes: 128 * MiB });
-  await report.step("kill -9 the driver while it expands again", "ControllerExpandVolume", async (step) => {
+  await report.step("kill -9 the driver while it expands", "ControllerExpandVolume", async (step) => {
     const call = controllerExpand(scene, volume, grownAgainBytes).then(
       () => "answered before",
       (error: unknown) => error,
@@ -164,7 +164,7 @@ async function killWhileWritten(scene: Scene, volume: PersistentVolume, pod: Pod
     const total = await step.call(growFilesystem(scene, volume, pod, grownAgainBytes));
     step.result(`the pod has ${formatBytes(total)} now`);
   });
-  await report.step("Publish again, as a restarted kubelet does", "NodePublishVolume", async (step) => {
+  await report.step("Publish again, like a restarted kubelet", "NodePublishVolume", async (step) => {
     await publish(scene, step, volume, pod);
     step.result("still one mount");
   });
@@ -192,8 +192,10 @@ async function capacityIsBack(scene: Scene, before: number): Promise<void> {
   });
 }
 
-function diskFree(pod: Pod): Promise<string> {
-  return run("df", "-h", "--output=source,fstype,size,used,avail,pcent", pod.target);
+async function diskFree(pod: Pod): Promise<string> {
+  const told = await runShown("df", "-h", "--output=source,fstype,size,used,avail,pcent", pod.target);
+  // the path alone would fill a line
+  return told.replace(pod.target, "TARGET");
 }
 
 /** @returns how many bytes the pod wrote. */

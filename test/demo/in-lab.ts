@@ -1,6 +1,6 @@
 // The demo inside the laboratory: see demo.ts, which starts it.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -9,26 +9,45 @@ import { blockLife } from "./block-life.ts";
 import { filesystemLife } from "./filesystem-life.ts";
 import { openShell } from "./keep.ts";
 import { Kubelet } from "./kubelet.ts";
-import { listVolumes, type Machine, makeMachine, mountsBelow, volumeSizes } from "./machine.ts";
+import { clearAway, listVolumes, type Machine, makeMachine, mountsBelow, volumeSizes } from "./machine.ts";
 import { Plugin } from "./plugin.ts";
-import { run } from "./programs.ts";
+import { run, runShown } from "./programs.ts";
 import { formatBytes, Report } from "./report.ts";
 import type { Scene } from "./scene.ts";
 
 const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
 const report = new Report(process.stdout);
+/** The demo's own, on a filesystem that can hold sockets and mounts. */
+const directory = await mkdtemp("/run/demo-");
 let playing: Scene | undefined;
 
+for (const [signal, status] of [
+  ["SIGHUP", 129],
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.once(signal, () => {
+    report.verdict(false, `Ended early, by ${signal}.`);
+    end(status);
+  });
+}
 try {
   await play(values.keep);
 } catch (error) {
-  report.verdict(false, `The demo failed at ${error instanceof Error ? error.message : String(error)}`);
+  const reason = error instanceof Error ? error.message : String(error);
+  // what follows may be the driver's log, which is told below
+  report.verdict(false, `The demo failed at ${playing === undefined ? reason : reason.split("\n")[0]}`);
   if (playing !== undefined) await tellState(playing);
   await playing?.plugin.kill();
-  // whatever is under way, a pod that writes for one, ends with the demo
-  process.exit(1);
+  end(1);
 }
-playing?.plugin.csi.close();
+end(0);
+
+/** Whatever is under way, a pod that writes for one, ends with the demo; its disk goes with the laboratory. */
+function end(status: number): never {
+  clearAway(directory);
+  process.exit(status);
+}
 
 async function play(keep: boolean): Promise<void> {
   const scene = await prepare();
@@ -57,10 +76,11 @@ function tellVerdict(): void {
 
 async function prepare(): Promise<Scene> {
   report.heading(`lvm.local.csi on Node.js ${process.version}, ${await lvmVersion()}`);
+  report.note("It takes a minute or two. A step's time is that of the call beside it, or of what the step tells.");
   const machine = await report.step("A volume group on a loop device", "", async (step) => {
-    const made = await makeMachine();
+    const made = await makeMachine(directory);
     step.result(`a used disk ${made.laboratory === "host" ? "of this machine" : "in a throwaway kernel"}`);
-    step.show(await run("vgs", made.volumeGroup));
+    step.show(await runShown("vgs", made.volumeGroup));
     return made;
   });
   return startDriver(machine);
@@ -72,9 +92,9 @@ async function lvmVersion(): Promise<string> {
 }
 
 async function startDriver(machine: Machine): Promise<Scene> {
-  const kubeletDirectory = path.join(machine.directory, "kubelet");
+  const kubeletDirectory = path.join(directory, "kubelet");
   await mkdir(kubeletDirectory);
-  const plugin = new Plugin(machine.directory, kubeletDirectory, machine.volumeGroup);
+  const plugin = new Plugin(directory, kubeletDirectory, machine.volumeGroup);
   await report.step("The driver starts", "Probe", async (step) => {
     await step.call(plugin.start());
     const { name, vendorVersion } = await plugin.csi.Identity.GetPluginInfo({});
@@ -107,7 +127,7 @@ async function nothingLeft({ machine, kubelet, plugin, node }: Scene): Promise<v
     );
     assert.equal(availableCapacity, free.trim(), "the volume group is not free as a whole");
     step.result(`none, none, all ${formatBytes(Number(availableCapacity))}`);
-    step.show(await run("vgs", machine.volumeGroup));
+    step.show(await runShown("vgs", machine.volumeGroup));
   });
 }
 
@@ -120,7 +140,7 @@ async function endDriver({ plugin }: Scene): Promise<void> {
 }
 
 async function removeMachine({ machine }: Scene): Promise<void> {
-  await report.step("Remove the volume group and the loop device", "", async (step) => {
+  await report.step("Remove volume group and loop device", "", async (step) => {
     await step.call(machine.remove());
     step.result("nothing held them");
   });
@@ -131,7 +151,7 @@ async function tellState({ machine, plugin, kubelet }: Scene): Promise<void> {
   const volumes = await listVolumes(machine).catch(String);
   const mounts = await mountsBelow(kubelet.directory);
   const told = [
-    `Volumes: ${volumes === "" ? "none" : `\n${volumes}`}`,
+    volumes,
     `Mounts: ${mounts.length === 0 ? "none" : `\n${mounts.join("\n")}`}`,
     `The end of the driver's log:\n${await plugin.log(20)}`,
   ];

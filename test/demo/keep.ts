@@ -32,7 +32,7 @@ interface Names {
 
 function introduction({ volumeGroup, kubelet, logFile }: Names): string {
   const volumeId = `n1/${volumeGroup}/${name}`;
-  const volumeCapability = { mount: { fsType: "ext4" }, accessMode: { mode: "SINGLE_NODE_MULTI_WRITER" } };
+  const volumeCapability = { mount: {}, accessMode: { mode: "SINGLE_NODE_WRITER" } };
   const stagingTargetPath = `${kubelet}/staging`;
   const targetPath = `${kubelet}/pod`;
   return `

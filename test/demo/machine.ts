@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, open, readFile, rm, rmdir } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { mkdir, open, readFile, rmdir } from "node:fs/promises";
 import path from "node:path";
-import { run } from "./programs.ts";
+import { run, runShown } from "./programs.ts";
 
 /** The machine that the demo plays on. */
 export interface Machine {
@@ -12,9 +14,7 @@ export interface Machine {
   /** What the loop device shows: reading it shows what lies on the disk, whatever LVM makes of it. */
   readonly diskFile: string;
   readonly volumeGroup: string;
-  /** The demo's own, on a filesystem that can hold sockets and mounts. */
-  readonly directory: string;
-  /** Takes the volume group, the loop device and the directory away. @throws Error if something still stands on them */
+  /** Takes the volume group and the loop device away. @throws Error if something still stands on them */
   readonly remove: () => Promise<void>;
 }
 
@@ -25,14 +25,14 @@ const diskBytes = 4 * 2 ** 30;
 const earlier = { bytes: 2 ** 18, everyBytes: 2 ** 24 } as const;
 
 /**
- * Makes a volume group on a loop device over a sparse file with old data in it, in the laboratory. On this machine's own device-mapper the
- * laboratory has made that loop device already, and lets LVM see no other.
+ * Makes a volume group on a loop device over a sparse file with old data in it, in the laboratory. On this machine's
+ * own device-mapper the laboratory has made that loop device already, and lets LVM see no other.
+ * @param directory where the file's filesystem may be mounted
  */
-export async function makeMachine(): Promise<Machine> {
+export async function makeMachine(directory: string): Promise<Machine> {
   const laboratory = process.env["LAB"] ?? "";
   const labDisk = (process.env["LAB_DISKS"] ?? "").split(" ")[0];
   if (!labDisk) throw new Error("no disk in LAB_DISKS: the demo runs in the laboratory (npm run demo)");
-  const directory = await mkdtemp("/run/demo-");
   const loop = laboratory === "host" ? await existingLoop(labDisk) : await makeLoop(labDisk, directory);
   await scatterData(loop.file);
   // More room for metadata than the default megabyte: every volume's tags are in it.
@@ -40,12 +40,10 @@ export async function makeMachine(): Promise<Machine> {
   const remove = async (): Promise<void> => {
     await run("vgremove", "--quiet", volumeGroup);
     await loop.remove();
-    // removed with all that the demo has written there, never with what is mounted there
     const mounts = await mountsBelow(directory);
     if (mounts.length > 0) throw new Error(`still mounted: ${mounts.join(", ")}`);
-    await rm(directory, { recursive: true });
   };
-  return { laboratory, volumeGroup, directory, disk: loop.disk, diskFile: loop.file, remove };
+  return { laboratory, volumeGroup, disk: loop.disk, diskFile: loop.file, remove };
 }
 
 interface Loop {
@@ -91,9 +89,9 @@ async function scatterData(file: string): Promise<void> {
   }
 }
 
-/** The first of `lvs`' columns, and the driver's tags, which are its only memory. Empty if there are no volumes. */
+/** What `lvs` shows, with the driver's tags, which are its only memory. */
 export function listVolumes(machine: Machine): Promise<string> {
-  return run("lvs", "--options", "lv_name,lv_size,lv_tags", machine.volumeGroup);
+  return runShown("lvs", "-o", "lv_name,lv_size,lv_tags", machine.volumeGroup);
 }
 
 /** Name and bytes of each logical volume, hidden ones too. */
@@ -106,7 +104,26 @@ export async function volumeSizes(machine: Machine): Promise<ReadonlyMap<string,
 
 /** The places at or below a directory where something is mounted, one for each mount. */
 export async function mountsBelow(directory: string): Promise<readonly string[]> {
-  const table = await readFile("/proc/self/mountinfo", "utf8");
+  return selectBelow(directory, await readFile(mountTable, "utf8"));
+}
+
+const mountTable = "/proc/self/mountinfo";
+
+function selectBelow(directory: string, table: string): readonly string[] {
   const targets = table.split("\n").map((line) => line.split(" ")[4] ?? "");
   return targets.filter((target) => target === directory || target.startsWith(`${directory}/`));
+}
+
+/**
+ * Removes a directory of the demo's, at its end, with whatever a failure has left mounted there. Nothing else runs
+ * meanwhile: the event loop stands still.
+ */
+export function clearAway(directory: string): void {
+  const mounts = selectBelow(directory, readFileSync(mountTable, "utf8"));
+  // what this process has open in it holds a mount until the process ends
+  for (const mount of mounts.toReversed()) execFileSync("umount", ["--lazy", mount]);
+  // else the removal would go on into what is mounted
+  const left = selectBelow(directory, readFileSync(mountTable, "utf8"));
+  if (left.length > 0) throw new Error(`cannot unmount ${left.join(", ")}`);
+  rmSync(directory, { recursive: true });
 }

@@ -8,3 +8,8 @@ export async function run(file: string, ...args: readonly string[]): Promise<str
   const { stdout } = await execute(file, [...args]);
   return stdout.replaceAll(/ +$/gm, "").trimEnd();
 }
+
+/** Likewise, below the command line as a person would have typed it. */
+export async function runShown(file: string, ...args: readonly string[]): Promise<string> {
+  return `$ ${[file, ...args].join(" ")}\n${await run(file, ...args)}`.trimEnd();
+}

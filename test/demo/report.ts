@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { styleText } from "node:util";
+import { openLine } from "./open-line.ts";
 
 /** What a step tells while it runs. */
 export interface Step {
@@ -9,19 +10,17 @@ export interface Step {
   progress(text: string): void;
   /** The end of the step's line. */
   result(text: string): void;
-  /** Printed below the step's line as it is, indented. */
+  /** Printed below the step's line, indented: a command and what it printed. */
   show(text: string): void;
 }
 
 type Format = Parameters<typeof styleText>[0];
 
-const titleWidth = 46;
-const rpcWidth = 24;
-const timeWidth = 9;
+// with results of up to 42 characters, lines of 120
+const titleWidth = 39;
+const rpcWidth = 23;
+const timeWidth = 8;
 const indentation = " ".repeat(5);
-
-/** Lines without a terminal are kept in a log; nobody wants one for each percent. */
-const progressEveryMilliseconds = 2000;
 
 /** What the demo prints: numbered steps under headings, one line each. */
 export class Report {
@@ -62,42 +61,25 @@ export class Report {
    */
   async step<Result>(title: string, rpc: string, work: (step: Step) => Promise<Result>): Promise<Result> {
     this.#steps += 1;
-    const head = `${String(this.#steps).padStart(3)}  ${title.padEnd(titleWidth)} ${this.#style("dim", rpc.padEnd(rpcWidth))}`;
-    const line = this.#openLine(head);
+    const name = `${String(this.#steps).padStart(3)}  ${title.padEnd(titleWidth)} `;
+    const line = openLine(this.#out, name, rpc.padEnd(rpcWidth));
     const clock = new Clock();
     const end = { result: "", shown: [] as string[] };
     try {
       const value = await work({
         call: (call) => clock.time(call),
-        progress: line.progress,
+        progress: (text) => line.progress(text),
         result: (text) => (end.result = text),
         show: (text) => end.shown.push(text),
       });
-      line.close(`${head}${clock.text.padStart(timeWidth)}  ${end.result}`);
+      line.close(`${clock.text.padStart(timeWidth)}  ${end.result}`);
       for (const text of end.shown) this.#print(this.#style("dim", text.replaceAll(/^/gm, indentation)));
       return value;
     } catch (error) {
-      line.close(`${head}${this.#style("red", "FAILED".padStart(timeWidth))}`);
+      line.close(this.#style("red", "FAILED".padStart(timeWidth)));
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`step ${this.#steps} (${title}): ${reason}`, { cause: error });
     }
-  }
-
-  /** A line that is printed at its end; on a terminal it can be seen before. */
-  #openLine(head: string): { progress: (text: string) => void; close: (text: string) => void } {
-    const inPlace = this.#out.isTTY;
-    let printedAt = performance.now();
-    if (inPlace) this.#out.write(head);
-    return {
-      progress: (text) => {
-        if (inPlace) this.#out.write(`\r\u001b[K${head} ${text}`);
-        else if (performance.now() - printedAt >= progressEveryMilliseconds) {
-          this.note(`... ${text}`);
-          printedAt = performance.now();
-        }
-      },
-      close: (text) => this.#print(inPlace ? `\r\u001b[K${text}` : text),
-    };
   }
 
   #style(format: Format, text: string): string {
@@ -125,7 +107,7 @@ class Clock {
 
   get text(): string {
     const milliseconds = this.#milliseconds ?? performance.now() - this.#start;
-    return milliseconds < 9999.5 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+    return milliseconds < 999.5 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   }
 }
 
