@@ -12,10 +12,11 @@ import { isReady } from "./volume/ready.ts";
 /**
  * Serves one node until SIGTERM or SIGINT: no new calls then, what must not be interrupted finishes, zeroing and wiping
  * stop at their next step.
+ * @param openHost the port; a test puts its own around it, to end the process before or after any step
  */
-export async function runNode(config: NodeConfig, version: string): Promise<void> {
+export async function runNode(config: NodeConfig, version: string, openHost = createHost): Promise<void> {
   const log = createLog(config.logLevel);
-  const { host, close } = await createHost({ kubeletDirectory: config.kubeletDirectory, log });
+  const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
   const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
   const operations = new Operations();
   const context: Context = {
@@ -24,6 +25,7 @@ export async function runNode(config: NodeConfig, version: string): Promise<void
     topologyValue: topologyValue(config.nodeName),
     reserve: config.reserve,
     operations,
+    begun: new Set(),
     log,
   };
   const server = await serve(config.socketPath, context, { version, ready: () => isReady(context) });

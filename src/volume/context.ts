@@ -16,6 +16,8 @@ export interface Context {
   readonly topologyValue: string;
   readonly reserve: Reserve;
   readonly operations: Operations;
+  /** Names of the logical volumes that this process, asked to make them, has begun to make or found. */
+  readonly begun: Set<string>;
   readonly log: Log;
 }
 

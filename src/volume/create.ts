@@ -64,7 +64,11 @@ async function findExisting(context: Context, request: CreateRequest, name: stri
   const chosen = chooseGroup(context, request.parameters);
   for (const group of context.groups.values()) {
     const state = await readForSearch(group, group === chosen);
-    if (state?.logicalVolumes.has(name) !== true) continue;
+    if (state?.logicalVolumes.has(name) !== true) {
+      if (group === chosen && state !== undefined) context.begun.delete(name);
+      continue;
+    }
+    context.begun.add(name);
     const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
     const volume = volumeIn(state, group, id);
     const difference =
@@ -98,12 +102,23 @@ async function readForSearch(group: VolumeGroup, isChosen: boolean): Promise<Vol
 /** Makes the logical volume, marked `creating` in the same commit. */
 async function allocate(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
   const group = chooseGroup(context, request.parameters);
-  await group.create((state) => planVolume(context, request, record, state)).catch(asNoRoom);
   const logicalVolume = logicalVolumeName(request.name);
+  await group.create((state) => beginVolume(context, request, record, state)).catch(asNoRoom(context, logicalVolume));
   const id = { topologyValue: context.topologyValue, volumeGroup: group.name, logicalVolume };
   const volume = volumeIn(await group.read(), group, id);
   if (volume !== undefined) return volume;
   throw new VolumeError("unavailable", `${group.name}/${logicalVolume} vanished as it was made; try again`);
+}
+
+function beginVolume(
+  context: Context,
+  request: CreateRequest,
+  record: VolumeRecord,
+  state: VolumeGroupState,
+): NewVolume {
+  const plan = planVolume(context, request, record, state);
+  context.begun.add(plan.name);
+  return plan;
 }
 
 /** Decides on the volume when it is its turn, so that no two volumes are promised the same room. */
@@ -146,11 +161,16 @@ function chooseGroup(context: Context, parameters: Parameters): VolumeGroup {
   return group;
 }
 
-/** A group that is missing, or has lost a disk, has no room: the scheduler then tries another node. */
-function asNoRoom(error: unknown): never {
-  if (!(error instanceof LvmError) || (error.kind !== "groupMissing" && error.kind !== "physicalVolumeMissing"))
-    throw error;
-  throw new VolumeError("resourceExhausted", error.message, { cause: error });
+/**
+ * A group that is missing, or has lost a disk, has no room: the scheduler then tries another node. Not where a volume
+ * of that name may lie in it, which would be left over: then the group is waited for.
+ */
+function asNoRoom(context: Context, logicalVolume: string): (error: unknown) => never {
+  return (error) => {
+    const away = error instanceof LvmError && ["groupMissing", "physicalVolumeMissing"].includes(error.kind);
+    if (!away || context.begun.has(logicalVolume)) throw error;
+    throw new VolumeError("resourceExhausted", error.message, { cause: error });
+  };
 }
 
 function checkStripes(layout: Layout, state: VolumeGroupState): void {

@@ -195,6 +195,9 @@ test.each(absences)(
     await expectRefused(world.rpc.ListVolumes({}), "UNAVAILABLE", /./);
     const creation = { name: claimName(), volumeCapabilities: [mountCapability()] };
     await expectRefused(world.rpc.CreateVolume(creation), "RESOURCE_EXHAUSTED", /./);
+    // The scheduler would go elsewhere, and this volume be left over.
+    const again = { ...creation, name: logicalVolumeOf(volumeId), capacityRange: { requiredBytes: 16 * MiB } };
+    await expectRefused(world.rpc.CreateVolume(again), "UNAVAILABLE", /./);
     expect(await freeBytes()).toBe(0);
     expect(await world.rpc.NodeUnstageVolume(request)).toEqual({});
     await comeBack();
