@@ -68,12 +68,13 @@ test("a failure carries the exit code and the program's last words, without its 
 test.each([
   ["invalid inode ratio 1000 (min 1024/max 67108864)", ["-i", "1000"], "failedPrecondition"],
   ["invalid inode ratio 1000 (min 1024/max 67108864)", [], "internal"],
-  ["Warning, had trouble writing out superblocks: Input/output error", ["-i", "4096"], "internal"],
+  ["mkfs.ext4: Input/output error while writing out and closing file system", ["-i", "4096"], "internal"],
   [
-    "libxfs_bwrite: write failed on (unknown) bno 0x0/0x1, err=5\npwrite failed: I/O error",
+    "mkfs.xfs: pwrite failed: Input/output error\nfound dirty buffer (bulk) on free list!",
     ["-b", "size=1k"],
     "internal",
   ],
+  ["ERROR: error during mkfs: Operation not permitted", ["-n", "16k"], "internal"],
 ])("mkfs that says %j with %j has failed for the reason %s", async (stderr, extra, kind) => {
   const { programs } = fakePrograms({ exitCode: 1, stderr });
   const made = make(programs, "ext4", "/dev/dm-7", { force: false, extra });

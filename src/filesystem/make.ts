@@ -29,7 +29,7 @@ export async function make(
 
 /**
  * Which values go together, and with which size, only mkfs knows. It ends with 1 for that as for a disk that fails; a
- * failing disk or machine shows in its words, which are those of strerror(3).
+ * failing disk or machine shows in its words, which are those of strerror(3); mkfs.btrfs then always names EPERM.
  */
 function failure(program: string, result: ProgramResult, extra: readonly string[]): VolumeError {
   const words = describeFailure(program, result);

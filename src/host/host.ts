@@ -181,7 +181,7 @@ export interface Mounts {
   table(): Promise<readonly MountEntry[]>;
   /** ENOENT of a parent is "absent" too. A corrupted mount (EIO, ENOTCONN, ESTALE) is "other". */
   status(path: string): Promise<PathStatus>;
-  /** Makes the last component if it is absent; its parent must be there. EEXIST when something else stands there. */
+  /** Makes the last component if it is absent. EEXIST when something else is there, ENOTEMPTY when it has contents. */
   makeDirectory(path: string): Promise<void>;
   /** Makes an empty file likewise. */
   makeFile(path: string): Promise<void>;

@@ -106,15 +106,18 @@ test("files at a target are neither covered nor removed", async () => {
     "FAILED_PRECONDITION",
     /not empty/,
   );
-  const publish: BadCall = [
-    "publish",
-    /not empty/,
-    () => world.rpc.NodePublishVolume({ ...staged, targetPath: target }),
-    "FAILED_PRECONDITION",
+  const raw = await stagedVolume(world, { capability: blockCapability() });
+  const file = join(target, "file");
+  const code = "FAILED_PRECONDITION";
+  const covering: readonly BadCall[] = [
+    ["publish", /not empty/, () => world.rpc.NodePublishVolume({ ...staged, targetPath: target }), code],
+    ["stage", /not empty/, () => world.rpc.NodeStageVolume({ ...staged, stagingTargetPath: target }), code],
+    ["block", /not empty/, () => world.rpc.NodePublishVolume({ ...raw, targetPath: file }), code],
   ];
-  const wrong = await wrongAnswers([publish]);
+  const wrong = await wrongAnswers(covering);
   if (wrong.length > 0) await shell("umount", target);
-  expect(await readFile(join(target, "file"), "utf8")).toBe("kept");
+  expect(await readFile(file, "utf8")).toBe("kept");
+  await discardVolume(world, raw);
   await discardVolume(world, staged);
   expect(wrong).toEqual([]);
 });
