@@ -5,12 +5,13 @@ const project = {
   extensionsToTreatAsEsm: [".ts"],
 };
 
-/** Kernel tests need the laboratory: `npm run test:kernel`, or `test/lab/boot` around jest. */
+/** Kernel tests need the laboratory: `npm run test:kernel`, or `test/lab/boot` around jest. So do those of the image. */
 export default {
   projects: [
     { ...project, displayName: "unit", testMatch: ["<rootDir>/{src,test/unit,csi-sanity}/**/*.test.ts"] },
     { ...project, displayName: "laboratory", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
     { ...project, displayName: "kernel", testMatch: ["<rootDir>/test/kernel/**/*.test.ts"] },
+    { ...project, displayName: "image", testMatch: ["<rootDir>/test/image/**/*.test.ts"] },
   ],
   // for the laboratory, where starting a program takes up to 0.1 s; Jest takes it here only, for all projects
   testTimeout: 120_000,

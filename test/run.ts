@@ -2,11 +2,19 @@
 //
 //   node test/run.ts            all of it
 //   node test/run.ts check      static checks and unit tests: no root, no laboratory
-//   node test/run.ts unit|kernel|sanity [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
+//   node test/run.ts unit|kernel|sanity|image [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { kernelTests, laboratoryTests, sanityTests, staticChecks, type Step, unitTests } from "./runner/steps.ts";
+import {
+  imageTests,
+  kernelTests,
+  laboratoryTests,
+  sanityTests,
+  staticChecks,
+  type Step,
+  unitTests,
+} from "./runner/steps.ts";
 import { add, describe, none, type Tally } from "./runner/tally.ts";
 
 const [part = "all", ...args] = process.argv.slice(2);
@@ -20,13 +28,19 @@ try {
 }
 
 function stepsOf(name: string): readonly Step[] {
-  const inLaboratory = [...laboratoryTests(results), kernelTests(results, []), sanityTests(results, [])];
+  const inLaboratory = [
+    ...laboratoryTests(results),
+    kernelTests(results, []),
+    sanityTests(results, []),
+    imageTests(results, []),
+  ];
   const parts: Record<string, readonly Step[]> = {
     all: [...staticChecks, unitTests(results, []), ...inLaboratory],
     check: [...staticChecks, unitTests(results, [])],
     unit: [unitTests(results, args)],
     kernel: [kernelTests(results, args)],
     sanity: [sanityTests(results, args)],
+    image: [imageTests(results, args)],
   };
   const steps = parts[name];
   if (steps === undefined) throw new Error(`unknown part ${name}: one of ${Object.keys(parts).join(", ")}`);

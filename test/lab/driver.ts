@@ -18,6 +18,8 @@ export interface DriverOptions {
   /** More of the flags in `src/config.ts`. */
   readonly flags?: readonly string[];
   readonly environment?: NodeJS.ProcessEnv;
+  /** The program and its first arguments; default: the driver of the checkout. */
+  readonly program?: readonly [string, ...string[]];
   /** Longest wait for the socket in milliseconds; default 60,000. */
   readonly patienceMilliseconds?: number;
 }
@@ -28,7 +30,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A driver that runs as a process of its own, from the checkout. */
+/** A driver that runs as a process of its own. */
 export interface Driver {
   readonly pid: number;
   readonly ended: Promise<Ending>;
@@ -73,7 +75,8 @@ export function describeEnding(ending: Ending): string {
 async function launch(options: DriverOptions): Promise<Driver> {
   // A file and not a pipe: the driver can then never be held up by its reader, and outlives it.
   const log = await open(options.logFile, "a");
-  const child = spawn(process.execPath, commandLine(options), {
+  const [program, ...args] = options.program ?? [process.execPath, path.join(checkout, "src/main.ts")];
+  const child = spawn(program, [...args, ...flagsOf(options)], {
     cwd: checkout,
     env: { ...process.env, ...options.environment },
     stdio: ["ignore", log.fd, log.fd],
@@ -96,10 +99,9 @@ async function launch(options: DriverOptions): Promise<Driver> {
   };
 }
 
-function commandLine(options: DriverOptions): string[] {
+function flagsOf(options: DriverOptions): string[] {
   const locks = process.env["LAB_LOCK_DIRECTORY"];
   return [
-    path.join(checkout, "src/main.ts"),
     "node",
     `--csi-endpoint=unix://${options.socketPath}`,
     `--node-name=${options.nodeName ?? "n1"}`,

@@ -25,19 +25,30 @@ export async function runKernelTests(results: string, args: readonly string[]): 
   const tallies: Tally[] = [];
   const work = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      tallies.push(await runFile(file, results, options));
+      tallies.push(await runInLaboratory({ project: "kernel", file, results, options }));
     }
   };
   await Promise.all(Array.from({ length: laboratories }, work));
   return tallies.reduce(add, none);
 }
 
-async function runFile(file: string, results: string, options: readonly string[]): Promise<Tally> {
+interface LaboratoryRun {
+  /** Of jest.config.js. */
+  readonly project: string;
+  readonly file: string;
+  /** The directory for jest's report. */
+  readonly results: string;
+  /** Of jest. */
+  readonly options: readonly string[];
+}
+
+/** Runs one file of tests in a laboratory with three disks, and shows what it prints. */
+export async function runInLaboratory({ project, file, results, options }: LaboratoryRun): Promise<Tally> {
   const report = path.join(results, `${path.basename(file)}.json`);
   const disks = ["4G", "4G", "4G"].flatMap((size) => ["--disk", size]);
   const laboratory = [...disks, "--share", results, "--timeout", String(fileSeconds)];
   // a test that failed half-way may have left a driver behind; it goes with the laboratory
-  const jest = jestCommand("kernel", report, ["--runInBand", "--forceExit", ...options, "--runTestsByPath", file]);
+  const jest = jestCommand(project, report, ["--runInBand", "--forceExit", ...options, "--runTestsByPath", file]);
   const { status, output } = await runQuietly("test/lab/boot", [...laboratory, "--", process.execPath, ...jest]);
   console.log(output.trimEnd());
   return readJestResults(report, status);

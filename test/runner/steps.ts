@@ -1,8 +1,8 @@
 import path from "node:path";
 import { run } from "./command.ts";
 import { jestCommand } from "./jest.ts";
-import { runKernelTests } from "./kernel.ts";
-import { none, readJestResults, readSanityOutcomes, type Tally } from "./tally.ts";
+import { runInLaboratory, runKernelTests } from "./kernel.ts";
+import { broken, none, readJestResults, readSanityOutcomes, type Tally } from "./tally.ts";
 
 /** One part of the whole check. It prints what it finds, and answers with the counts. */
 export interface Step {
@@ -42,6 +42,18 @@ export function sanityTests(results: string, args: readonly string[]): Step {
     run: async () => {
       const status = await run(process.execPath, ["csi-sanity/run.ts", "--json", file, ...args]);
       return readSanityOutcomes(file, status);
+    },
+  };
+}
+
+/** Builds the image, and tries in the laboratory what is in it; `options` are jest's. */
+export function imageTests(results: string, options: readonly string[]): Step {
+  return {
+    name: "image",
+    run: async () => {
+      const status = await run("image/build", []);
+      if (status !== 0) return broken(`image/build ended with ${status}`);
+      return runInLaboratory({ project: "image", file: "test/image/image.test.ts", results, options });
     },
   };
 }
