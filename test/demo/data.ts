@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** What was written where, and how to know it again. Offset and bytes are multiples of 1 MiB. */
 export interface Written {
@@ -26,6 +27,9 @@ export interface Writer {
 }
 
 const pieceBytes = 2 ** 20;
+
+/** No faster than 50 MiB/s: on a fast disk too, it is to write for as long as the others are at work. */
+const pauseMilliseconds = 20;
 
 /** Begins to write, piece by piece, each flushed to the disk. */
 export function startWriter(room: Room): Writer {
@@ -59,6 +63,7 @@ export async function write({ file, offset, bytes }: Room, pace?: { isLast: () =
       if (pace === undefined) continue;
       await handle.datasync();
       if (pace.isLast()) break;
+      await sleep(pauseMilliseconds);
     }
     await handle.sync();
   } finally {

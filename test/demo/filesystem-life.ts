@@ -112,8 +112,8 @@ async function share(scene: Scene, volume: PersistentVolume, { first, second, do
 async function expandWhileWritten(scene: Scene, volume: PersistentVolume, pod: Pod): Promise<void> {
   const { report } = scene;
   const before = await diskFree(pod);
-  // more than the volume has room for now
-  const writer = startWriter({ file: path.join(pod.target, "log"), offset: 0, bytes: claim.bytes });
+  // no more than there is room for, should the expansion be slow
+  const writer = startWriter({ file: path.join(pod.target, "log"), offset: 0, bytes: 384 * MiB });
   await report.step(
     `Expand it to ${formatBytes(grownBytes)} while a pod writes`,
     "ControllerExpandVolume",
@@ -137,7 +137,7 @@ async function expandWhileWritten(scene: Scene, volume: PersistentVolume, pod: P
 
 async function killWhileWritten(scene: Scene, volume: PersistentVolume, pod: Pod): Promise<void> {
   const { report, plugin } = scene;
-  const writer = startWriter({ file: path.join(pod.target, "second-log"), offset: 0, bytes: 128 * MiB });
+  const writer = startWriter({ file: path.join(pod.target, "second-log"), offset: 0, bytes: 256 * MiB });
   await report.step("kill -9 the driver while it expands", "ControllerExpandVolume", async (step) => {
     const call = controllerExpand(scene, volume, grownAgainBytes).then(
       () => "answered before",

@@ -34,8 +34,8 @@ const accessMode = { mode: "SINGLE_NODE_MULTI_WRITER" } as const;
 export const filesystemCapability: VolumeCapability = { mount: { fsType: "ext4" }, accessMode };
 export const blockCapability: VolumeCapability = { block: {}, accessMode };
 
-/** The driver answers a second before the deadline, so this is asked about three times a second. */
-const impatientMilliseconds = 1300;
+/** The driver answers a second before the deadline, so this is asked about five times a second. */
+const impatientMilliseconds = 1150;
 
 const patienceMilliseconds = 300_000;
 
