@@ -36,7 +36,7 @@ test("package-lock.json has an entry for each platform's packages (npm run lock)
 
 /** What git has, or would have: everything but what .gitignore names. */
 function listFiles(directory: string): readonly string[] {
-  const ignored = new Set([".git", "node_modules", "coverage", "src/csi/generated"]);
+  const ignored = new Set([".git", "node_modules", "coverage", "dist", "src/csi/generated"]);
   return readdirSync(path.join(checkout, directory), { withFileTypes: true }).flatMap((entry) => {
     const file = path.join(directory, entry.name);
     if (ignored.has(file)) return [];
