@@ -39,34 +39,33 @@ async function publish(context: Context, request: PublishRequest): Promise<void>
   const volume = await findVolume(context, request.id);
   assertUsable(volume, access);
   const device = await activeDevice(context, volume.group, volume.logicalVolume);
+  const staged = access.kind === "block" ? undefined : await stagedMount(context, device, request);
   const bind: BindMount = {
-    source: access.kind === "block" ? { device } : await stagedSource(context, device, request),
+    // Named with its mount, so that nothing else can be bound if it is swapped meanwhile.
+    source: staged === undefined ? { device } : { path: request.stagingPath, mountId: staged.id },
     target: targetPath,
-    flags: publishFlags(request),
+    flags: publishFlags(request, staged),
   };
   const own = await mountsOfDevice(context, device);
   const published = (await mountsAt(context, targetPath)).at(-1);
   if (published !== undefined && isKept(own, published, bind)) return;
-  if (published !== undefined) await context.host.mounts.unmount(targetPath);
   if (access.mode === "single") assertAlone(context, own, request);
+  if (published !== undefined) await context.host.mounts.unmount(targetPath);
   await bindToTarget(context, device, bind);
 }
 
-/** The staged filesystem, named with its mount, so that nothing else can be bound if it is swapped meanwhile. */
-async function stagedSource(
-  context: Context,
-  device: BlockDevice,
-  request: PublishRequest,
-): Promise<{ readonly path: string; readonly mountId: number }> {
+async function stagedMount(context: Context, device: BlockDevice, request: PublishRequest): Promise<MountEntry> {
   const staged = await findStaged(context, device, request.stagingPath);
-  if (staged !== undefined) return { path: request.stagingPath, mountId: staged.id };
+  if (staged !== undefined) return staged;
   const path = showPath(request.stagingPath);
   throw new VolumeError("failedPrecondition", `the volume is not staged at ${path}; stage it first`);
 }
 
-function publishFlags({ access, readOnly }: PublishRequest): readonly MountFlag[] {
+/** What is staged read-only is published so, whatever is asked: the repeated call has to find what the first one made. */
+function publishFlags({ access, readOnly }: PublishRequest, staged: MountEntry | undefined): readonly MountFlag[] {
   const flags = access.kind === "mount" ? bindFlags(access.mountFlags) : [];
-  const isReadOnly = readOnly || access.mode === "readOnly" || flags.includes("ro");
+  const isAsked = readOnly || access.mode === "readOnly" || flags.includes("ro");
+  const isReadOnly = isAsked || staged?.options.includes("ro") === true;
   return isReadOnly ? [...flags.filter((flag) => flag !== "ro"), "ro"] : flags;
 }
 
@@ -90,13 +89,13 @@ function isKept(own: readonly MountEntry[], published: MountEntry, { target, fla
 
 /** ReadWriteOncePod: no other pod of this node may have the volume, whoever remembers it or not. */
 function assertAlone(context: Context, own: readonly MountEntry[], request: PublishRequest): void {
-  const staging = resolvedPath(context, request.stagingPath);
+  const ownPaths = new Set([request.stagingPath, request.targetPath].map((path) => resolvedPath(context, path)));
   const pod = request.targetPath.split("/").at(-1);
   const other = own.find((entry) => {
     // The kubelet's own second mount of a raw block volume: .../volumeDevices/<volume>/dev/<pod>.
     const isKubeletMap = isNodeMount(entry) && entry.target.endsWith(`/dev/${pod}`);
     const isWhole = isNodeMount(entry) || entry.root === "/";
-    return entry.target !== staging && isWhole && !isKubeletMap;
+    return !ownPaths.has(entry.target) && isWhole && !isKubeletMap;
   });
   if (other === undefined) return;
   throw new VolumeError(
