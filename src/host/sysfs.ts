@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hasCode } from "./error-code.ts";
 import type { DeviceMapping } from "./host.ts";
 
@@ -16,6 +16,8 @@ export function readAttribute(path: string): string | undefined {
 
 /** What sysfs says of the device-mapper device whose directory is given; undefined for another kind of device. */
 export function readMapping(directory: string): DeviceMapping | undefined {
+  // most devices are of another kind, and an exception for each attribute would take longer than all the rest
+  if (!existsSync(`${directory}/dm`)) return undefined;
   const name = readAttribute(`${directory}/dm/name`);
   const uuid = readAttribute(`${directory}/dm/uuid`);
   const suspended = readAttribute(`${directory}/dm/suspended`);
