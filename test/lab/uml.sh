@@ -29,7 +29,8 @@ run_command() {
 
 # What the guest's first process reads: see guest.
 describe_command() {
-  export -p >"$work/environment"
+  # as "export" and not "declare", which would make them local to the guest's function
+  (set -o posix && export -p) >"$work/environment"
   printf '%s\n' "$PWD" >"$work/directory"
   printf '%q ' "${command[@]}" >"$work/command"
   printf '%s\n' "$work" "${shares[@]}" >"$work/shares"
@@ -90,6 +91,7 @@ tear_down() {
     cut_power
     wait "$kernel" 2>/dev/null || true
   fi
-  [ -z "$terminal_settings" ] || stty "$terminal_settings"
+  # a terminal that was closed has no settings any more
+  [ -z "$terminal_settings" ] || stty "$terminal_settings" 2>/dev/null || true
   rm -rf "$work"
 }
