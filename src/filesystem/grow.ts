@@ -1,7 +1,7 @@
 import { VolumeError } from "../errors.ts";
 import type { Programs } from "../host/host.ts";
 import type { Contents } from "./contents.ts";
-import type { FilesystemName } from "./names.ts";
+import { type FilesystemName, minimumGrownBytes } from "./names.ts";
 import { describeFailure } from "./tool.ts";
 
 export interface GrowTarget {
@@ -33,7 +33,10 @@ export async function grow(
  * happens under a mounted filesystem, and is therefore taken for something else.
  */
 export function needsGrowth(contents: Contents, deviceBytes: number): boolean {
-  return contents.kind === "filesystem" ? deviceBytes - contents.sizeBytes >= SLACK_BYTES : contents.kind === "other";
+  if (contents.kind !== "filesystem") return contents.kind === "other";
+  // somebody else may have extended a btrfs to less than it can be grown to; it is good as it is
+  if (deviceBytes < minimumGrownBytes(contents.filesystem)) return false;
+  return deviceBytes - contents.sizeBytes >= SLACK_BYTES;
 }
 
 const COMMANDS: Readonly<Record<FilesystemName, (target: GrowTarget) => readonly [string, ...string[]]>> = {

@@ -25,3 +25,8 @@ export function isFilesystemName(text: string): text is FilesystemName {
 export function minimumBytes(filesystem: FilesystemName): number {
   return MINIMUM_BYTES[filesystem];
 }
+
+/** The smallest device in bytes that the filesystem can be grown to: below, the kernel refuses btrfs with EINVAL. */
+export function minimumGrownBytes(filesystem: FilesystemName): number {
+  return filesystem === "btrfs" ? 256 * MEBIBYTE : 0;
+}

@@ -208,6 +208,8 @@ test("a filesystem smaller than its device needs growth", async () => {
   expect(needsGrowth(contents, SIZE)).toBe(false);
   expect(needsGrowth(contents, SIZE + 4 * MEBIBYTE)).toBe(true);
   expect(needsGrowth({ kind: "blank" }, SIZE)).toBe(false);
+  expect(needsGrowth(fresh("btrfs", 128 * MEBIBYTE), 255 * MEBIBYTE)).toBe(false);
+  expect(needsGrowth(fresh("btrfs", 128 * MEBIBYTE), 256 * MEBIBYTE)).toBe(true);
 });
 
 async function logOffset(image: string): Promise<number> {

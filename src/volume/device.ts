@@ -6,29 +6,35 @@ import type { VolumeGroup } from "../lvm/volume-group.ts";
 import type { Context } from "./context.ts";
 
 /**
- * The logical volume's device, made active if it is not and resumed if an interrupted command left it suspended.
+ * The logical volume's device, made active if it is not, and brought to what the metadata say if a command that was
+ * interrupted left it suspended, without a table, or with the one from before the volume was extended.
  * @throws VolumeError unavailable when the device does not come up; LvmError
  */
 export async function activeDevice(context: Context, group: VolumeGroup, volume: LogicalVolume): Promise<BlockDevice> {
   let device = await findDevice(context, volume);
-  if (device === undefined) {
+  if (device === undefined || device.sizeBytes === 0) {
     context.log.info({ volume: volume.name }, "activating");
     await group.activate(volume.name);
     device = await findDevice(context, volume);
   }
-  if (device?.mapping?.suspended === true) {
-    context.log.warn({ volume: volume.name }, "resuming a suspended device");
+  if (device !== undefined && isBehind(device, volume)) {
+    context.log.warn({ volume: volume.name }, "resuming a device that is suspended or smaller than its volume");
     await group.refresh(volume.name);
     device = await findDevice(context, volume);
   }
-  if (device === undefined || device.mapping?.suspended === true) {
-    const state = device === undefined ? "missing" : "suspended";
+  if (device === undefined || isBehind(device, volume)) {
+    const state = device === undefined ? "missing" : "suspended, or smaller than it should be";
     throw new VolumeError(
       "unavailable",
       `the device of ${volume.name} stays ${state}; see dmsetup info and the kernel log`,
     );
   }
   return device;
+}
+
+/** Not where it is larger: then the volume has been extended since its metadata were read. */
+function isBehind(device: BlockDevice, volume: LogicalVolume): boolean {
+  return device.mapping?.suspended === true || device.sizeBytes < volume.sizeBytes;
 }
 
 /**

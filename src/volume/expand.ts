@@ -1,4 +1,5 @@
 import { LvmError, VolumeError } from "../errors.ts";
+import { minimumGrownBytes } from "../filesystem/names.ts";
 import type { ByteRange } from "../host/host.ts";
 import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume } from "../lvm/volume-group.ts";
@@ -49,12 +50,17 @@ async function expand(context: Context, idText: string, range: SizeRange, work: 
   const found = await findVolume(context, idText);
   assertNotRemoving(found);
   await removeScratch(found.group, found.id.logicalVolume);
-  const volume = await finished(context, found, work);
+  const volume = await finished(context, await reread(context, found), work);
   const { logicalVolume, state, record } = volume;
   assertNoShrinking(volume, range);
-  if (logicalVolume.sizeBytes >= range.required) return volume;
+  if (logicalVolume.sizeBytes >= range.required) {
+    // an lvextend that was interrupted may have left the device as it was, or suspended
+    await activeDevice(context, volume.group, logicalVolume);
+    return volume;
+  }
   const layout = { stripes: stripesOf(logicalVolume), stripeBytes: stripeBytesOf(logicalVolume) };
-  const expansion = { volume, layout, extents: extentsFor(range, 0, state, layout) - logicalVolume.extentCount };
+  const minimum = record.filesystem === undefined ? 0 : minimumGrownBytes(record.filesystem);
+  const expansion = { volume, layout, extents: extentsFor(range, minimum, state, layout) - logicalVolume.extentCount };
   if (isZeroedWhole(record)) await extendZeroed(context, expansion, work);
   else await alone(context, volume, work, () => extendInPlace(context, expansion, work));
   return reread(context, volume);

@@ -112,6 +112,25 @@ test("a volume that was extended while it was not staged is grown when it is sta
   await world.rpc.DeleteVolume({ volumeId });
 });
 
+test("btrfs is expanded to 256 MiB or more, as it can be grown to nothing smaller", async () => {
+  const capability = mountCapability("btrfs");
+  const asked = { name: claimName(), volumeCapabilities: [capability], capacityRange: { requiredBytes: 128 * MiB } };
+  const volumeId = (await world.rpc.CreateVolume(asked)).volume?.volumeId ?? "";
+  const stage = { volumeId, stagingTargetPath: await stagingPath(world, "small"), volumeCapability: capability };
+  await world.rpc.NodeStageVolume(stage);
+  const expand = (limitBytes: number) => {
+    const capacityRange = { requiredBytes: 160 * MiB, limitBytes };
+    return world.rpc.ControllerExpandVolume({ volumeId, capacityRange });
+  };
+  await expectRefused(expand(200 * MiB), "OUT_OF_RANGE", /at least 268435456/);
+  expect((await expand(0)).capacityBytes).toBe(String(256 * MiB));
+  await world.rpc.NodeExpandVolume({ volumeId, volumePath: stage.stagingTargetPath });
+  const { blocks, bsize } = await statfs(stage.stagingTargetPath);
+  expect(blocks * bsize).toBe(256 * MiB);
+  await world.rpc.NodeUnstageVolume(stage);
+  await world.rpc.DeleteVolume({ volumeId });
+});
+
 test("mount options reach the kernel, and ext4 stops at errors unless told otherwise", async () => {
   const capability = mountCapability("ext4", undefined, ["noatime,nodiratime", "commit=17"]);
   const asked = { name: claimName(), volumeCapabilities: [capability], capacityRange: { requiredBytes: 32 * MiB } };
