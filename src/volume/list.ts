@@ -1,6 +1,6 @@
 import { VolumeError } from "../errors.ts";
 import { type Context, type Volume, volumesOf } from "./context.ts";
-import { formatVolumeId } from "./id.ts";
+import { formatVolumeId, scratchName } from "./id.ts";
 
 /** A page of ListVolumes. */
 export interface VolumePage {
@@ -36,7 +36,12 @@ async function allVolumes(context: Context): Promise<readonly Volume[]> {
   );
   return states
     .flatMap(({ group, state }) => volumesOf(context, group, state))
-    .filter((volume) => volume.record.state !== "creating");
+    .filter((volume) => volume.record.state !== "creating" || isExpanding(context, volume));
+}
+
+/** One that grows before its first use is for a while `creating` again. */
+function isExpanding(context: Context, { id }: Volume): boolean {
+  return context.operations.isRunning(scratchName(id.logicalVolume), "expand ");
 }
 
 function encodeToken(id: string): string {

@@ -75,6 +75,11 @@ export class Operations {
     );
   }
 
+  /** Whether an operation whose request begins with this is under way. */
+  isRunning(key: string, request: string): boolean {
+    return this.#running.get(key)?.request.startsWith(request) === true;
+  }
+
   /** Whether nothing is under way. */
   get idle(): boolean {
     return this.#running.size === 0;
