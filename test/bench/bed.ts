@@ -24,6 +24,8 @@ export interface Bed {
   readonly spawner: Spawner;
   /** Path of the device of a volume or of a logical volume of the floor's. */
   readonly device: (name: string) => string;
+  /** Takes it away, nothing being mounted any more. */
+  readonly close: () => Promise<void>;
 }
 
 export interface BedOptions {
@@ -34,7 +36,7 @@ export interface BedOptions {
   readonly environment?: NodeJS.ProcessEnv;
 }
 
-/** Makes it; all of it goes with the laboratory. */
+/** Makes it; all of it goes with the laboratory if it is not closed. */
 export async function openBed(options: BedOptions = {}): Promise<Bed> {
   const disks = labDisks().slice(0, 1);
   const volumeGroup = "bench";
@@ -58,13 +60,21 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
   await mkdir(path.join(directory, "lvm"));
   const configuration = lvmConfiguration(disks, process.env["LAB_LOCK_DIRECTORY"] ?? "/run/lock/lvm");
   await writeFile(path.join(directory, "lvm/lvm.conf"), configuration);
+  const spawner = startSpawner(path.join(directory, "lvm"));
   return {
     volumeGroup,
     directory,
     rpc: { ...client.Identity, ...client.Controller, ...client.Node },
     driver,
-    spawner: startSpawner(path.join(directory, "lvm")),
+    spawner,
     device: (name) => `/dev/mapper/${volumeGroup}-${name.split("/").at(-1)?.replaceAll("-", "--")}`,
+    close: async () => {
+      client.close();
+      spawner.close();
+      await driver.stop();
+      await shell("vgremove", "--quiet", "--yes", volumeGroup);
+      await shell("pvremove", "--quiet", "--yes", ...disks);
+    },
   };
 }
 

@@ -33,7 +33,11 @@ export async function countPrograms(): Promise<readonly Count[]> {
   const bed = await openBed({ program, environment: { BENCH_PROGRAMS: portFile } });
   // the LVM process is started by the first command and stays
   await bed.rpc.DeleteVolume({ volumeId: await createVolume(bed) });
-  return new Counter(bed).countAll();
+  try {
+    return await new Counter(bed).countAll();
+  } finally {
+    await bed.close();
+  }
 }
 
 class Counter {
