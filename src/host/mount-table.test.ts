@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { parseMountTable, readMountTable } from "./mount-table.ts";
+import { mayHideMounts, parseMountTable, readMountTable } from "./mount-table.ts";
 
 test("a line is taken apart", () => {
   const line = "36 35 253:3 / /data/kubelet/pods/x rw,noatime shared:1 - ext4 /dev/dm-3 rw,errors=continue\n";
@@ -55,4 +55,15 @@ test.each(["36 35 0:5 / /target rw shared:1", "36 35 0:5 / /target rw - ext4", "
 
 test("this machine's table is read", () => {
   expect(readMountTable()).toContainEqual(expect.objectContaining({ target: "/proc", type: "proc" }));
+});
+
+test.each([
+  ["4.18.0-553.el8_10.x86_64", true],
+  ["5.7.19", true],
+  ["5.8.0-rc1", false],
+  ["5.10.0-28-amd64", false],
+  ["6.1.176", false],
+  ["what is this", true],
+])("a kernel %s may hide mounts: %s", (release, expected) => {
+  expect(mayHideMounts(release)).toBe(expected);
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { release } from "node:os";
 import type { MountEntry } from "./host.ts";
 
 const MOUNT_TABLE = "/proc/self/mountinfo";
@@ -9,6 +10,16 @@ const MAXIMUM_READS = 5;
  * ended meanwhile could hide another one, so what was read counts only when it is read twice.
  */
 export function readMountTable(): readonly MountEntry[] {
+  return parseMountTable(mayHideMounts(release()) ? readTwice() : readFileSync(MOUNT_TABLE, "utf8"));
+}
+
+/** Whether that is a Linux before 5.8, as uname(2) tells it: "4.18.0-553.el8.x86_64". */
+export function mayHideMounts(kernelRelease: string): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split(".").map((part) => Number.parseInt(part, 10));
+  return !(major > 5 || (major === 5 && minor >= 8));
+}
+
+function readTwice(): string {
   let text = readFileSync(MOUNT_TABLE, "utf8");
   for (let reads = 1; reads < MAXIMUM_READS; reads += 1) {
     const again = readFileSync(MOUNT_TABLE, "utf8");
@@ -17,7 +28,7 @@ export function readMountTable(): readonly MountEntry[] {
     }
     text = again;
   }
-  return parseMountTable(text);
+  return text;
 }
 
 /** @throws Error for a line that is not as proc_pid_mountinfo(5) says. */

@@ -58,6 +58,15 @@ export function ownVolumeId(context: Context, idText: string): VolumeId | undefi
   return own ? id : undefined;
 }
 
+/** The id's parts likewise. Whether the volume exists is not asked. @throws VolumeError notFound for any other id */
+export function requireOwnId(context: Context, idText: string): VolumeId {
+  return ownVolumeId(context, idText) ?? raise(volumeNotFound(idText));
+}
+
+function raise(error: Error): never {
+  throw error;
+}
+
 export function volumeNotFound(idText: string): VolumeError {
   return new VolumeError("notFound", `volume ${quote(idText)} does not exist on this node`);
 }

@@ -2,7 +2,7 @@ import { VolumeError, quote } from "../errors.ts";
 import { grow, needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice } from "../host/host.ts";
-import { type Context, findVolume } from "./context.ts";
+import { type Context, findVolume, requireOwnId } from "./context.ts";
 import { activeDevice, withPrograms } from "./device.ts";
 import { inspect } from "./format.ts";
 import { isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
@@ -24,7 +24,7 @@ export interface NodeExpandRequest {
  */
 export async function nodeExpandVolume(context: Context, request: NodeExpandRequest): Promise<number> {
   const { deadline, ...asked } = request;
-  const { id } = await findVolume(context, request.id);
+  const id = requireOwnId(context, request.id);
   return context.operations.run({
     key: id.logicalVolume,
     request: `node-expand ${JSON.stringify(asked)}`,

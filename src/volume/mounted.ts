@@ -3,20 +3,49 @@ import type { BlockDevice, MountEntry } from "../host/host.ts";
 import type { LogicalVolume } from "../lvm/model.ts";
 import type { Context } from "./context.ts";
 
+/** Mounts as they were at one moment. */
+export interface MountsAround {
+  /** What a process sees at the path. */
+  readonly top: MountEntry | undefined;
+  /** All mounts of the device. */
+  readonly own: readonly MountEntry[];
+  /** Whether the topmost mount at the path is one of the device's. */
+  readonly topIsOwn: boolean;
+}
+
+/** What is mounted at exactly this path, and where the device is mounted, from one look at the mount table. */
+export async function mountsAround(context: Context, device: BlockDevice, path: string): Promise<MountsAround> {
+  const table = await context.host.mounts.table();
+  const top = atPath(context, table, path).at(-1);
+  const own = await ofDevice(context, table, device);
+  return { top, own, topIsOwn: own.some((entry) => entry === top) };
+}
+
 /**
  * All mounts of a device in the driver's mount namespace, as the kernel sees them: filesystems on it, and bind mounts
  * of its node.
  */
 export async function mountsOfDevice(context: Context, device: BlockDevice): Promise<readonly MountEntry[]> {
-  const table = await context.host.mounts.table();
+  return ofDevice(context, await context.host.mounts.table(), device);
+}
+
+async function ofDevice(
+  context: Context,
+  table: readonly MountEntry[],
+  device: BlockDevice,
+): Promise<readonly MountEntry[]> {
   const carriesBtrfs = (await context.host.mounts.btrfsDevices()).includes(device.name);
   return table.filter((entry) => isMountOf(entry, device, carriesBtrfs));
 }
 
 /** The mounts at exactly this path, lowest first; the last one is what a process sees there. */
 export async function mountsAt(context: Context, path: string): Promise<readonly MountEntry[]> {
+  return atPath(context, await context.host.mounts.table(), path);
+}
+
+function atPath(context: Context, table: readonly MountEntry[], path: string): readonly MountEntry[] {
   const resolved = resolvedPath(context, path);
-  return (await context.host.mounts.table()).filter((entry) => entry.target === resolved);
+  return table.filter((entry) => entry.target === resolved);
 }
 
 /** What is mounted, for a message; a source may hold any text. */

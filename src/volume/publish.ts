@@ -2,9 +2,9 @@ import { VolumeError, showPath } from "../errors.ts";
 import { bindFlags } from "../filesystem/mount-options.ts";
 import type { BindMount, BlockDevice, MountEntry, MountFlag } from "../host/host.ts";
 import { type Access, assertUsable } from "./access.ts";
-import { type Context, findVolume } from "./context.ts";
+import { type Context, findVolume, requireOwnId } from "./context.ts";
 import { activeDevice } from "./device.ts";
-import { describeMount, isNodeMount, mountsAt, mountsOfDevice, resolvedPath } from "./mounted.ts";
+import { describeMount, isNodeMount, mountsAround, resolvedPath } from "./mounted.ts";
 import { findStaged } from "./stage.ts";
 
 /** A checked NodePublishVolume. */
@@ -25,7 +25,7 @@ export interface PublishRequest {
  */
 export async function publishVolume(context: Context, request: PublishRequest): Promise<void> {
   const { deadline, ...asked } = request;
-  const { id } = await findVolume(context, request.id);
+  const id = requireOwnId(context, request.id);
   await context.operations.run({
     key: id.logicalVolume,
     request: `publish ${JSON.stringify(asked)}`,
@@ -46,9 +46,8 @@ async function publish(context: Context, request: PublishRequest): Promise<void>
     target: targetPath,
     flags: publishFlags(request, staged),
   };
-  const own = await mountsOfDevice(context, device);
-  const published = (await mountsAt(context, targetPath)).at(-1);
-  if (published !== undefined && isKept(own, published, bind)) return;
+  const { own, top: published, topIsOwn } = await mountsAround(context, device, targetPath);
+  if (published !== undefined && isKept(published, topIsOwn, bind)) return;
   if (access.mode === "single") assertAlone(context, own, request);
   if (published !== undefined) await context.host.mounts.unmount(targetPath);
   await bindToTarget(context, device, bind);
@@ -74,9 +73,9 @@ function publishFlags({ access, readOnly }: PublishRequest, staged: MountEntry |
  * two steps of a read-only bind: it is made anew, since a flag that is set later does not reach the mount's copies in
  * other namespaces.
  */
-function isKept(own: readonly MountEntry[], published: MountEntry, { target, flags }: BindMount): boolean {
+function isKept(published: MountEntry, isOwn: boolean, { target, flags }: BindMount): boolean {
   const path = showPath(target);
-  if (!own.some((entry) => entry.id === published.id)) {
+  if (!isOwn) {
     const what = describeMount(published);
     throw new VolumeError("failedPrecondition", `${path} is the mount of something else (${what}); unmount that first`);
   }
@@ -116,8 +115,6 @@ async function bindToTarget(context: Context, device: BlockDevice, bind: BindMou
     if (kind === "absent") await mounts.remove(bind.target).catch(() => undefined);
     throw error;
   }
-  const top = (await mountsAt(context, bind.target)).at(-1);
-  const own = await mountsOfDevice(context, device);
-  if (own.some((entry) => entry.id === top?.id)) return;
+  if ((await mountsAround(context, device, bind.target)).topIsOwn) return;
   throw new VolumeError("unavailable", `${showPath(bind.target)} was unmounted as it was mounted; try again`);
 }

@@ -4,11 +4,11 @@ import { needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice, MountEntry } from "../host/host.ts";
 import { type Access, assertUsable } from "./access.ts";
-import { type Context, findVolume } from "./context.ts";
+import { type Context, findVolume, requireOwnId } from "./context.ts";
 import { activeDevice } from "./device.ts";
 import { inspect, prepareFilesystem } from "./format.ts";
 import { growFilesystem } from "./grow.ts";
-import { describeMount, mountsAt, mountsOfDevice } from "./mounted.ts";
+import { describeMount, mountsAround } from "./mounted.ts";
 import type { Work } from "./operations.ts";
 
 /** A checked NodeStageVolume. */
@@ -28,7 +28,7 @@ export interface StageRequest {
  */
 export async function stageVolume(context: Context, request: StageRequest): Promise<void> {
   const { deadline, ...asked } = request;
-  const { id } = await findVolume(context, request.id);
+  const id = requireOwnId(context, request.id);
   await context.operations.run({
     key: id.logicalVolume,
     request: `stage ${JSON.stringify(asked)}`,
@@ -82,10 +82,8 @@ export async function findStaged(
   device: BlockDevice,
   stagingPath: string,
 ): Promise<MountEntry | undefined> {
-  const top = (await mountsAt(context, stagingPath)).at(-1);
-  if (top === undefined) return undefined;
-  const own = await mountsOfDevice(context, device);
-  if (own.some((entry) => entry.id === top.id)) return top;
+  const { top, topIsOwn } = await mountsAround(context, device, stagingPath);
+  if (top === undefined || topIsOwn) return top;
   throw new VolumeError(
     "failedPrecondition",
     `${showPath(stagingPath)} is the mount of something else (${describeMount(top)}); unmount that first`,

@@ -3,7 +3,7 @@ import type { BlockDevice, FilesystemUsage, MountEntry } from "../host/host.ts";
 import { mappingName } from "../lvm/mapping-name.ts";
 import { type Condition, diskCondition, mountsCondition, shutDownCondition } from "./condition.ts";
 import { type Context, findVolume, ownVolumeId, volumeNotFound } from "./context.ts";
-import { isNodeMount, mountsAt, mountsOfDevice } from "./mounted.ts";
+import { isNodeMount, mountsAround } from "./mounted.ts";
 
 /** What NodeGetVolumeStats tells. */
 export interface Statistics {
@@ -19,14 +19,17 @@ export interface Statistics {
  */
 export async function volumeStatistics(context: Context, idText: string, path: string): Promise<Statistics> {
   const device = await deviceOfVolume(context, idText);
-  const mount = (await mountsAt(context, path)).at(-1);
-  const mounts = await mountsOfDevice(context, device);
-  if (mount === undefined || !mounts.some((entry) => entry.id === mount.id)) throw notThere(idText, path);
+  const { top: mount, own: mounts, topIsOwn } = await mountsAround(context, device, path);
+  if (mount === undefined || !topIsOwn) throw notThere(idText, path);
   const { sizeBytes } = device;
   if (isNodeMount(mount)) {
     return { sizeBytes, filesystem: undefined, condition: await diskCondition(context, device) };
   }
-  const filesystem = await usageUnlessShutDown(context, path, mount);
+  const filesystem = await usageUnlessShutDown(context, path, mount).catch((error: unknown) => {
+    // It was moved away, or something put over it, since the mount table was read.
+    const isGone = error instanceof SystemError && ["ENOENT", "ELOOP", "ENOTDIR"].includes(error.code);
+    throw isGone ? notThere(idText, path) : error;
+  });
   if (filesystem === undefined) return { sizeBytes, filesystem, condition: shutDownCondition(mount) };
   return { sizeBytes, filesystem, condition: await mountsCondition(context, device, mounts) };
 }
