@@ -54,7 +54,7 @@ export function identify(deviceBytes: number, ranges: readonly ByteRange[], cont
   requireCoverage(deviceBytes, ranges);
   const position = firstNonZero(ranges, contents);
   if (position === undefined) return { kind: "blank" };
-  const superblocks = [readExt4(read, deviceBytes), readXfs(read, deviceBytes), readBtrfs(read, deviceBytes)];
+  const superblocks = readSuperblocks(read, deviceBytes);
   return (
     superblocks.find((each) => each?.kind === "filesystem") ??
     superblocks.find((each) => each !== undefined) ??
@@ -77,6 +77,27 @@ export async function probe(
   if (further.length === 0) return identify(deviceBytes, ranges, contents);
   const furtherContents = await readRanges(further);
   return identify(deviceBytes, [...ranges, ...further], [...contents, ...furtherContents]);
+}
+
+/** All superblocks of the filesystems that the driver makes lie in the first so many bytes. */
+const SUPERBLOCK_BYTES = 128 * 1024;
+
+/**
+ * What is on a device that should carry a filesystem: its start alone tells where that is so, and a whole `probe` where
+ * it is not. Whether an XFS was ever mounted is not asked: it counts as mounted.
+ */
+export async function probeFilesystem(
+  deviceBytes: number,
+  readRanges: (ranges: readonly ByteRange[]) => Promise<readonly Uint8Array[]>,
+): Promise<Contents> {
+  const ranges = [{ offset: 0, length: Math.min(SUPERBLOCK_BYTES, deviceBytes) }];
+  const read = bytesOf(ranges, await readRanges(ranges));
+  const found = readSuperblocks(read, deviceBytes).find((each) => each?.kind === "filesystem");
+  return found ?? probe(deviceBytes, readRanges);
+}
+
+function readSuperblocks(read: ReadBytes, deviceBytes: number): readonly (Contents | undefined)[] {
+  return [readExt4(read, deviceBytes), readXfs(read, deviceBytes), readBtrfs(read, deviceBytes)];
 }
 
 function describe(read: ReadBytes, deviceBytes: number): Contents | undefined {

@@ -2,7 +2,7 @@ import { VolumeError } from "../errors.ts";
 import { check } from "../filesystem/check.ts";
 import { make } from "../filesystem/make.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
-import { type Contents, probe } from "../filesystem/probe.ts";
+import { type Contents, probe, probeFilesystem } from "../filesystem/probe.ts";
 import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
@@ -70,9 +70,9 @@ async function formatAgain(task: Task): Promise<Contents> {
   return format(task, volume, true);
 }
 
-/** What the device carries, read while it may be in use. */
+/** What a device carries that should carry a filesystem, read while it may be in use. */
 export async function inspect(context: Context, device: BlockDevice): Promise<Contents> {
-  return probe(device.sizeBytes, (ranges) => context.host.devices.read(device, ranges));
+  return probeFilesystem(device.sizeBytes, (ranges) => context.host.devices.read(device, ranges));
 }
 
 /** What the device carries, while nobody else has it in use: an earlier run's mkfs may still be at work. */
