@@ -32,6 +32,9 @@ async function bundle(): Promise<Metafile["inputs"]> {
     absWorkingDir: root,
     outdir: target,
     bundle: true,
+    // names stay, for the stacks in the log; what is not read need not be parsed at start
+    minifySyntax: true,
+    minifyWhitespace: true,
     splitting: true,
     format: "esm",
     platform: "node",

@@ -13,7 +13,7 @@ export async function measureMounting(rounds: number): Promise<readonly Row[]> {
   await stageAndPublish(bed, volumeId);
   const samples = await interleaved(rounds, {
     first: () => firstStage(bed),
-    mkfs: () => spawnedFirst(bed, floor),
+    mkfs: () => spawnedFirst(bed, floor.directory),
     formatted: () => stageAndPublish(bed, volumeId),
     mount: () => spawnedMounts(bed, floor),
   });
@@ -37,8 +37,6 @@ interface FloorVolume {
   readonly device: string;
   readonly directory: string;
   readonly bindDirectory: string;
-  /** The driver's own command line, for this device. */
-  readonly mkfs: readonly [string, ...string[]];
 }
 
 async function floorVolume(bed: Bed): Promise<FloorVolume> {
@@ -47,7 +45,8 @@ async function floorVolume(bed: Bed): Promise<FloorVolume> {
   const directory = path.join(bed.directory, "floor");
   const bindDirectory = path.join(bed.directory, "floor-bind");
   await Promise.all([directory, bindDirectory].map((each) => mkdir(each)));
-  return { device, directory, bindDirectory, mkfs: await mkfsCommand(device) };
+  await bed.spawner.run(await mkfsCommand(device));
+  return { device, directory, bindDirectory };
 }
 
 /** What the driver runs to make an ext4: asked of the code that runs it. */
@@ -83,10 +82,13 @@ async function stageAndPublish(bed: Bed, volumeId: string): Promise<number> {
   return milliseconds;
 }
 
-async function spawnedFirst({ spawner }: Bed, { mkfs, device, directory }: FloorVolume): Promise<number> {
-  await shell("wipefs", "--quiet", "--all", device);
-  const milliseconds = await spawner.run(mkfs, ["mount", device, directory]);
+/** On a volume as the driver makes it: where it wrote zeroes, a sparse disk has to be filled anew. */
+async function spawnedFirst(bed: Bed, directory: string): Promise<number> {
+  const volumeId = await createVolume(bed);
+  const device = bed.device(volumeId);
+  const milliseconds = await bed.spawner.run(await mkfsCommand(device), ["mount", device, directory]);
   await shell("umount", directory);
+  await bed.rpc.DeleteVolume({ volumeId });
   return milliseconds;
 }
 
