@@ -1,4 +1,5 @@
-// Makes dist/, the driver as a few files: `node image/bundle.ts`. It runs where package.json and proto/ lie above it.
+// Makes dist/, or the directory that is named, the driver as a few files: `node image/bundle.ts [DIRECTORY]`. It runs
+// where package.json and proto/ lie above it.
 //
 //   main.js, worker.js    the two entry points, and chunk-*.js, which both share
 //   node_modules/         koffi, whose machine code cannot be bundled, for this processor and Debian's C library
@@ -8,7 +9,7 @@ import path from "node:path";
 import { type Metafile, build } from "esbuild";
 
 const root = path.resolve(import.meta.dirname, "..");
-const target = path.join(root, "dist");
+const target = path.resolve(process.argv[2] ?? path.join(root, "dist"));
 
 /** What is loaded of koffi; the rest is its sources. */
 const koffi = {

@@ -3,13 +3,16 @@
 //   node test/run.ts            all of it
 //   node test/run.ts check      static checks and unit tests: no root, no laboratory
 //   node test/run.ts unit|kernel|sanity|image [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
+import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
+  faultPoints,
   imageTests,
   kernelTests,
   laboratoryTests,
+  powerCuts,
   sanityTests,
   staticChecks,
   type Step,
@@ -33,6 +36,8 @@ function stepsOf(name: string): readonly Step[] {
     kernelTests(results, []),
     sanityTests(results, []),
     imageTests(results, []),
+    ...powerCuts(results, ["--cycles", "50"]),
+    faultPoints(results, ["--every", "8", "--from", String(randomInt(8))]),
   ];
   const parts: Record<string, readonly Step[]> = {
     all: [...staticChecks, unitTests(results, []), ...inLaboratory],

@@ -2,7 +2,7 @@ import path from "node:path";
 import { run } from "./command.ts";
 import { jestCommand } from "./jest.ts";
 import { runInLaboratory, runKernelTests } from "./kernel.ts";
-import { broken, none, readJestResults, readSanityOutcomes, type Tally } from "./tally.ts";
+import { broken, none, readJestResults, readOutcomes, type Tally } from "./tally.ts";
 
 /** One part of the whole check. It prints what it finds, and answers with the counts. */
 export interface Step {
@@ -36,14 +36,18 @@ export function kernelTests(results: string, args: readonly string[]): Step {
 
 /** csi-sanity against the driver in every mode; `args` are those of csi-sanity/run.ts. */
 export function sanityTests(results: string, args: readonly string[]): Step {
-  const file = path.join(results, "sanity.json");
-  return {
-    name: "csi-sanity",
-    run: async () => {
-      const status = await run(process.execPath, ["csi-sanity/run.ts", "--json", file, ...args]);
-      return readSanityOutcomes(file, status);
-    },
-  };
+  return programStep("csi-sanity", "csi-sanity/run.ts", results, args);
+}
+
+/** Power cuts in a mixed load; `args` are those of test/torture/torture.ts. Only a kernel of our own can be cut off. */
+export function powerCuts(results: string, args: readonly string[]): readonly Step[] {
+  if (process.env["LAB"] === "host") return [];
+  return [programStep("power cuts", "test/torture/torture.ts", results, args)];
+}
+
+/** LVM killed at each of its steps; `args` are those of test/fault-points/fault-points.ts. */
+export function faultPoints(results: string, args: readonly string[]): Step {
+  return programStep("fault points", "test/fault-points/fault-points.ts", results, args);
 }
 
 /** Builds the image, and tries in the laboratory what is in it; `options` are jest's. */
@@ -62,6 +66,15 @@ function check(name: string, program: string, args: readonly string[]): Step {
   return {
     name,
     run: async () => ((await run(program, args)) === 0 ? none : { ...none, failed: 1 }),
+  };
+}
+
+/** A program of the project's own, which writes its counts to a file that it is told. */
+function programStep(name: string, program: string, results: string, args: readonly string[]): Step {
+  const file = path.join(results, `${path.basename(program)}.json`);
+  return {
+    name,
+    run: async () => readOutcomes(name, file, await run(process.execPath, [program, "--json", file, ...args])),
   };
 }
 

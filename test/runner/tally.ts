@@ -43,11 +43,11 @@ export async function readJestResults(file: string, status: number): Promise<Tal
   return consistent(tally, status, "jest");
 }
 
-/** Counts what csi-sanity/run.ts wrote, an entry for each mode, by the same rules. */
-export async function readSanityOutcomes(file: string, status: number): Promise<Tally> {
+/** Counts what a program of the project's own wrote, a list of tallies, by the same rules. */
+export async function readOutcomes(program: string, file: string, status: number): Promise<Tally> {
   const outcomes = await readJson<readonly Tally[]>(file);
-  if (outcomes === undefined) return broken(`csi-sanity ended with ${status} and left no results`);
-  return consistent(outcomes.reduce(add, none), status, "csi-sanity");
+  if (outcomes === undefined) return broken(`${program} ended with ${status} and left no results`);
+  return consistent(outcomes.reduce(add, none), status, program);
 }
 
 function consistent(tally: Tally, status: number, name: string): Tally {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
-import { add, describe, none, readJestResults, readSanityOutcomes } from "../runner/tally.ts";
+import { add, describe, none, readJestResults, readOutcomes } from "../runner/tally.ts";
 
 let directory = "";
 let file = "";
@@ -60,7 +60,7 @@ test("the modes of csi-sanity are added up", async () => {
     { mode: "block", passed: 68, failed: 1, skipped: 2 },
   ];
   await writeFile(file, JSON.stringify(modes));
-  expect(await readSanityOutcomes(file, 1)).toEqual({ passed: 138, failed: 1, skipped: 2 });
+  expect(await readOutcomes("csi-sanity", file, 1)).toEqual({ passed: 138, failed: 1, skipped: 2 });
 });
 
 test("the last line says what was skipped only where something was", () => {
