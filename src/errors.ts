@@ -47,6 +47,8 @@ export type LvmFailure =
   /** A physical volume that the command needs is missing. */
   | "physicalVolumeMissing"
   | "volumeExists"
+  /** The volume has the size that it was to get, or more. */
+  | "volumeGrown"
   | "volumeMissing"
   /** The volume's device is open. */
   | "volumeInUse"

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { type NodeConfig, topologyValue } from "./config.ts";
-import { serve } from "./csi/server.ts";
+import { claimGroups } from "./volume/claim.ts";
+import { clearSocket, serve } from "./csi/server.ts";
 import { createHost } from "./host/create-host.ts";
 import { type Log, createLog } from "./log.ts";
 import { VolumeGroup } from "./lvm/volume-group.ts";
@@ -17,6 +18,8 @@ import { isReady } from "./volume/ready.ts";
 export async function runNode(config: NodeConfig, version: string, openHost = createHost): Promise<void> {
   const log = createLog(config.logLevel);
   const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
+  await clearSocket(config.socketPath);
+  await claimGroups(host, config, log);
   const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
   const operations = new Operations();
   const context: Context = {

@@ -35,6 +35,7 @@ const lvmKinds: Readonly<Record<LvmFailure, FailureKind>> = {
   groupUnreadable: "unavailable",
   physicalVolumeMissing: "unavailable",
   volumeExists: "aborted",
+  volumeGrown: "aborted",
   volumeMissing: "aborted",
   volumeInUse: "failedPrecondition",
   noSpace: "resourceExhausted",

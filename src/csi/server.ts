@@ -54,8 +54,8 @@ function addService(server: Server, definition: ServiceDefinition, service: obje
   server.addService(definition, Object.fromEntries(handlers));
 }
 
-/** Removes the socket that an ended run left. One that is answered belongs to a running driver. */
-async function clearSocket(path: string): Promise<void> {
+/** Removes the socket that an ended run left. @throws Error when it is answered: it belongs to a running driver */
+export async function clearSocket(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;

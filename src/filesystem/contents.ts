@@ -12,9 +12,12 @@ export interface FilesystemContents {
   readonly needsCheck: boolean;
 }
 
-/** Something that is not to be written over, in words for the operator. */
+/**
+ * Something that is not to be written over, in words for the operator. "foreign": it has a mark that no mkfs of the
+ * driver's leaves, however it ended, so that another user of the device wrote it.
+ */
 export interface OtherContents {
-  readonly kind: "other";
+  readonly kind: "other" | "foreign";
   readonly description: string;
 }
 
@@ -23,4 +26,8 @@ export type Contents = { readonly kind: "blank" } | FilesystemContents | OtherCo
 
 export function other(description: string): OtherContents {
   return { kind: "other", description };
+}
+
+export function foreign(description: string): OtherContents {
+  return { kind: "foreign", description };
 }

@@ -8,7 +8,7 @@ export const FILESYSTEM_OPTIONS: Readonly<Record<FilesystemName, readonly RegExp
   ext4: [
     /^(no)?discard$/,
     /^errors=(continue|remount-ro)$/,
-    /^data=(ordered|writeback|journal)$/,
+    /^data=(ordered|journal)$/,
     /^commit=\d{1,5}$/,
     /^(barrier|barrier=[01]|nobarrier)$/,
     /^journal_checksum$/,

@@ -7,7 +7,7 @@ const MEBIBYTE = 2 ** 20;
  * ext4: mkfs.ext4 1.47 makes a journal from 8 MiB on with its 4 KiB blocks, but then half of the 8 MiB is journal;
  * at 16 MiB 11 MiB are free. xfs: mkfs.xfs refuses less than 300 MiB since xfsprogs 5.19 (mkfs.xfs(8)). btrfs:
  * mkfs.btrfs 6.2 with its default profiles refuses 108 MiB and makes 109 MiB, found by trying each size.
- * `test/kernel/filesystem-make.test.ts` makes, mounts and fills each.
+ * `test/kernel/filesystem-life.test.ts` makes, mounts and fills each.
  */
 const MINIMUM_BYTES: Readonly<Record<FilesystemName, number>> = {
   ext4: 16 * MEBIBYTE,

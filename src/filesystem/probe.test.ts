@@ -121,7 +121,8 @@ describe("other users of a device are named", () => {
   ])("%s at byte %d", async (description, offset, bytes) => {
     const image = images.blank((offset >= 64 * MEBIBYTE ? 128 : 64) * MEBIBYTE);
     write(image, offset, bytes);
-    expect(await probeImage(image)).toEqual({ kind: "other", description });
+    const kind = /^(unrecognised|damaged)/.test(description) ? "other" : "foreign";
+    expect(await probeImage(image)).toEqual({ kind, description });
   });
 
   test("a partition table, behind a protective one too", async () => {
@@ -129,16 +130,16 @@ describe("other users of a device are named", () => {
     const partition = [0, 0, 2, 0, 0x83, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0, 8, 0, 0];
     write(image, 446, Uint8Array.from(partition));
     write(image, 510, Uint8Array.of(0x55, 0xaa));
-    expect(await probeImage(image)).toEqual({ kind: "other", description: "DOS partition table" });
+    expect(await probeImage(image)).toEqual({ kind: "foreign", description: "DOS partition table" });
     write(image, 450, Uint8Array.of(0xee));
     write(image, 512, "EFI PART\0\0\x01\0");
-    expect(await probeImage(image)).toEqual({ kind: "other", description: "GPT partition table" });
+    expect(await probeImage(image)).toEqual({ kind: "foreign", description: "GPT partition table" });
   });
 
   test("swap space by mkswap", async () => {
     const image = images.blank(64 * MEBIBYTE);
     await succeed("mkswap", image);
-    expect(await probeImage(image)).toEqual({ kind: "other", description: "swap space" });
+    expect(await probeImage(image)).toEqual({ kind: "foreign", description: "swap space" });
   });
 
   test.each(["ext2", "ext3"])("%s by mke2fs", async (generation) => {

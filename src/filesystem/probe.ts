@@ -1,6 +1,6 @@
 import type { ByteRange } from "../host/host.ts";
 import { BTRFS_MIRRORS, findBtrfsMirror, readBtrfs } from "./btrfs-superblock.ts";
-import { type Contents, other } from "./contents.ts";
+import { type Contents, foreign, other } from "./contents.ts";
 import { type ReadBytes, deviceBytes as bytesOf, firstNonZero } from "./device-bytes.ts";
 import { EXT4_BACKUPS, findExt4Backup, readExt4 } from "./ext4-superblock.ts";
 import { FAR_SIGNATURES, findSignature } from "./signatures.ts";
@@ -102,7 +102,7 @@ function readSuperblocks(read: ReadBytes, deviceBytes: number): readonly (Conten
 
 function describe(read: ReadBytes, deviceBytes: number): Contents | undefined {
   const signature = findSignature(read, deviceBytes);
-  if (signature !== undefined) return other(signature);
+  if (signature !== undefined) return foreign(signature);
   return findExt4Backup(read) ?? findBtrfsMirror(read) ?? findXfsCopy(read, deviceBytes);
 }
 

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { closeSync, openSync, readdirSync } from "node:fs";
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { SystemError } from "../errors.ts";
+import { hasCode } from "./error-code.ts";
 import type { Log } from "../log.ts";
 import { createDevices } from "./devices.ts";
 import type { Host } from "./host.ts";
@@ -43,11 +45,25 @@ export async function createHost(options: HostOptions): Promise<OpenHost> {
       mounts: createMounts({ runJob: pool.runJob, kubeletDirectory, directory }),
       programs: createPrograms(pool.runJob, directory),
       lvm: createLvmLauncher({ runJob: pool.runJob, directory, log }),
-      hasDeviceMapper: () => existsSync("/dev/mapper/control"),
+      holdLock: async (path) => {
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+        await pool.runJob("path", path, "lockPath", { path });
+      },
+      hasDeviceMapper,
       missingPrograms,
     },
     close: () => pool.close(),
   };
+}
+
+/** Systems make the node at boot; only opening it tells whether there is a device-mapper behind it. */
+function hasDeviceMapper(): boolean {
+  try {
+    closeSync(openSync("/dev/mapper/control", "r+"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What an earlier run left that was killed. Nothing is the worse for it if that fails. */
@@ -62,7 +78,10 @@ async function removeLeftovers(runJob: RunJob, directory: string, log: Pick<Log,
 }
 
 async function resolveKubeletDirectory(given: string): Promise<KubeletDirectory> {
-  const resolved = await realpath(given);
+  const resolved = await realpath(given).catch((error: unknown) => {
+    const absent = `the kubelet directory ${given} does not exist; make it, or see --kubelet-directory`;
+    throw hasCode(error, ["ENOENT"]) ? new SystemError("ENOENT", absent, { cause: error }) : error;
+  });
   if (!given.startsWith("/") || resolved === "/") {
     throw new SystemError("EINVAL", `${given} cannot be the kubelet directory`);
   }

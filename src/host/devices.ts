@@ -1,4 +1,4 @@
-import type { Devices, HeldDevice } from "./host.ts";
+import type { BlockDevice, Devices, HeldDevice } from "./host.ts";
 import { createDiskCheck } from "./disk-check.ts";
 import { createMappingFinder } from "./mapping-finder.ts";
 import { findNumber, listDevices } from "./sysfs-devices.ts";
@@ -17,9 +17,10 @@ export function createDevices(runJob: RunJob): Devices {
     list: () => listDevices(SYSFS),
     findMapping: async (name) => findMapping(name),
     findNumber: async (number) => findNumber(SYSFS, number),
-    read: (device, ranges) => runJob("read", device.number, "readDevice", { device, ranges }),
+    read: (device, ranges) =>
+      runJob(isLogicalVolume(device) ? "probe" : "read", device.number, "readDevice", { device, ranges }),
     checkDisk: createDiskCheck(runJob, SYSFS),
-    flush: (device) => runJob("device", device.number, "flushDevice", { device }),
+    flush: (device) => runJob(isLogicalVolume(device) ? "device" : "flush", device.number, "flushDevice", { device }),
     openExclusive: async (device) => {
       const fd = await runJob("device", device.number, "openExclusive", { device });
       return createWritableDevice(runJob, device, fd);
@@ -33,6 +34,10 @@ export function createDevices(runJob: RunJob): Devices {
       return createHeldDevice(runJob, device.number, fd);
     },
   };
+}
+
+function isLogicalVolume({ mapping }: BlockDevice): boolean {
+  return mapping?.uuid.startsWith("LVM-") === true;
 }
 
 function createHeldDevice(runJob: RunJob, number: string, fd: number): HeldDevice {

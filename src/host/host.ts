@@ -10,7 +10,12 @@ export interface Host {
   readonly mounts: Mounts;
   readonly programs: Programs;
   readonly lvm: LvmLauncher;
-  /** Whether the kernel's device-mapper can be reached. */
+  /**
+   * Makes the file if it is absent, its directory too, and holds its lock (flock(2)) for as long as this process lives.
+   * @throws SystemError EBUSY when another process holds it
+   */
+  holdLock(path: string): Promise<void>;
+  /** Whether the kernel's device-mapper can be opened: it is there, and this process may. */
   hasDeviceMapper(): boolean;
   /** Those of the programs that are not on the PATH. */
   missingPrograms(files: readonly string[]): readonly string[];
@@ -120,19 +125,9 @@ export interface MountEntry {
 }
 
 /** The flags of mount(2) that the driver uses, by the names mount(8) gives them. */
-export type MountFlag =
-  | "ro"
-  | "nosuid"
-  | "nodev"
-  | "noexec"
-  | "sync"
-  | "dirsync"
-  | "noatime"
-  | "nodiratime"
-  | "relatime"
-  | "strictatime"
-  | "lazytime"
-  | "silent";
+export type MountFlag = AccessFlag | TimeFlag | "sync" | "dirsync" | "silent";
+type AccessFlag = "ro" | "nosuid" | "nodev" | "noexec";
+type TimeFlag = "noatime" | "nodiratime" | "relatime" | "strictatime" | "lazytime";
 
 export interface FilesystemMount {
   readonly device: BlockDevice;

@@ -24,12 +24,16 @@ export interface WorkerPool {
 const patienceMilliseconds = 5_000;
 
 /**
- * Each lane has threads of its own, up to `most`: together 56, if as many disks hang in every way there is. While they
+ * Each lane has threads of its own, up to `most`: together 72, if as many disks hang in every way there is. While they
  * do not, at most `usual` are at work, and most of the time one or two threads serve all lanes.
  */
 const lanes = {
-  /** Reads of devices: labels and metadata of physical volumes, what a volume holds. A dead disk hangs these first. */
+  /** Reads of disks: labels and metadata of physical volumes. As many can hang as there are dead disks. */
   read: { usual: 4, most: 14, patienceMilliseconds },
+  /** Flushes of disks, which LVM's commits wait for. */
+  flush: { usual: 4, most: 8, patienceMilliseconds },
+  /** Reads of what a logical volume holds: a dead disk can have many of those, which must not hold up LVM's. */
+  probe: { usual: 4, most: 8, patienceMilliseconds },
   /** Whether a disk answers, asked of each disk once at a time: its threads hang with dead disks and hold up no work. */
   check: { usual: 4, most: 8, patienceMilliseconds },
   /** Questions about paths, and making and removing them. */
@@ -37,7 +41,7 @@ const lanes = {
   mount: { usual: 4, most: 8, patienceMilliseconds },
   /** Steps of writing to a device that take as long as they are large. */
   data: { usual: 4, most: 6, patienceMilliseconds },
-  /** What is short unless the disk hangs: opening, flushing and closing a device. LVM's commits wait for these. */
+  /** What is short unless the disk hangs: opening, flushing and closing a logical volume's device. */
   device: { usual: 4, most: 8, patienceMilliseconds },
 } satisfies Record<string, LaneLimits>;
 
@@ -51,6 +55,8 @@ export function createWorkerPool(): WorkerPool {
   });
   const open: Readonly<Record<LaneName, WorkerLane>> = {
     read: new WorkerLane(stock, lanes.read),
+    flush: new WorkerLane(stock, lanes.flush),
+    probe: new WorkerLane(stock, lanes.probe),
     check: new WorkerLane(stock, lanes.check),
     path: new WorkerLane(stock, lanes.path),
     mount: new WorkerLane(stock, lanes.mount),

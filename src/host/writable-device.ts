@@ -13,7 +13,7 @@ export function createWritableDevice(runJob: RunJob, device: BlockDevice, fd: nu
   const step = createSequence();
   const { number } = device;
   return {
-    read: (ranges) => step.run(() => runJob("device", number, "readDescriptor", { fd, ranges })),
+    read: (ranges) => step.run(() => runJob("probe", number, "readDescriptor", { fd, ranges })),
     zero: (range) => {
       const checked = checkRange(range, MAXIMUM_ZERO_BYTES);
       return step.run(() => runJob("data", number, "zeroDescriptor", { fd, range: checked }));

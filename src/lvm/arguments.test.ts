@@ -32,7 +32,7 @@ test("lvextend names all extents of a disk in one word", () => {
   ];
   const volume = { name: "v", extents: 3, stripes: 1, areas: [{ node: "/dev/sda", ranges }] };
   expect(extendArguments("vg0", volume).join(" ")).toBe(
-    "lvextend --yes --stripes 1 --extents +3 vg0/v /dev/sda:5-6:9-9",
+    "lvextend --yes --stripes 1 --extents 3 vg0/v /dev/sda:5-6:9-9",
   );
 });
 

@@ -37,13 +37,13 @@ export function createArguments(
   ]);
 }
 
-/** lvextend(8) by this many extents, onto exactly these where any are named. */
+/** lvextend(8) to this many extents, the new ones exactly these where any are named. */
 export function extendArguments(
   group: string,
   volume: StripedExtents & { readonly name: string; readonly areas: readonly DeviceExtents[] },
 ): readonly string[] {
   return command("lvextend", [
-    ...["--yes", ...stripeArguments(volume), "--extents", `+${extentCount(volume)}`],
+    ...["--yes", ...stripeArguments(volume), "--extents", extentCount(volume)],
     fullName(group, volume.name),
     ...volume.areas.map(areaArgument),
   ]);

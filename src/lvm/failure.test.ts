@@ -26,6 +26,8 @@ function verdictOf(report: unknown, command = "lvcreate"): Verdict {
 }
 
 test.each([
+  ["volumeGrown", ["New size (16 extents) matches existing size (16 extents)."]],
+  ["volumeGrown", ["New size given (15 extents) not larger than existing size (16 extents)"]],
   ["volumeExists", ['Logical Volume "a" already exists in volume group "vg0"']],
   ["noSpace", ['Volume group "vg0" has insufficient free space (350 extents): 10000 required.']],
   ["noSpace", ["Insufficient free space: 10000 extents needed, but only 200 available"]],

@@ -28,12 +28,16 @@ export function missesPhysicalVolume(verdict: Verdict): boolean {
 }
 
 function failureFrom(command: string, rows: readonly LogRow[]): LvmError {
-  const words = rows.map((row) => row.message.trim().replaceAll(uuidPattern, "(uuid)")).join(" ");
+  const words = rows.map((row) => row.message.trim()).join(" ");
   const kind = texts.find(([, pattern]) => pattern.test(words))?.[0] ?? "refused";
-  return new LvmError(kind, `${command}: ${words === "" ? "LVM gave no reason" : words}`);
+  return new LvmError(kind, `${command}: ${words === "" ? "LVM gave no reason" : withoutUuids(words)}`);
 }
 
-/** Whoever knows a physical volume's uuid can forge its label, so callers are not told (`findGroup`). */
+/** LVM's words as callers may see them: whoever knows a physical volume's uuid can forge its label (`findGroup`). */
+export function withoutUuids(words: string): string {
+  return words.replaceAll(uuidPattern, "(uuid)");
+}
+
 const uuidPattern = /\b[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}\b/g;
 
 /** LVM 2.03's own words; the first line that matches decides. */
@@ -45,6 +49,7 @@ const texts: readonly (readonly [LvmFailure, RegExp])[] = [
   ["metadataFull", /exceeds maximum metadata size|metadata too large for circular buffer/],
   ["noSpace", /[Ii]nsufficient (?:free|suitable)|must not exceed number of physical volumes|have space available/],
   ["volumeExists", /already exists in volume group/],
+  ["volumeGrown", /matches existing size|not larger than existing size/],
   ["volumeMissing", /Failed to find logical volume|[Ll]ogical volume \S+ not found in volume group/],
   ["volumeInUse", /in use\b|Device or resource busy/],
 ];

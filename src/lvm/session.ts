@@ -1,6 +1,7 @@
 import { LvmError, SystemError } from "../errors.ts";
 import type { LvmLauncher, LvmProcess } from "../host/host.ts";
 import type { Log } from "../log.ts";
+import { withoutUuids } from "./failure.ts";
 import { type Verdict, readVerdict } from "./verdict.ts";
 
 /** It holds 21 MiB after its first change: what has nothing to do goes. */
@@ -71,7 +72,7 @@ export class Session {
     const report = await process.execute(words.join(" ")).catch((cause: unknown) => {
       if (!(cause instanceof SystemError)) throw cause;
       this.#leave(process);
-      throw new LvmError("outcomeUnknown", `${name}: lvm did not answer: ${cause.message}`, { cause });
+      throw new LvmError("outcomeUnknown", `${name}: lvm did not answer: ${withoutUuids(cause.message)}`, { cause });
     });
     const verdict = readVerdict(report, name);
     const milliseconds = Math.round(performance.now() - started);

@@ -25,10 +25,13 @@ export interface NewVolume extends StripedExtents {
   readonly physicalVolumes?: readonly string[];
 }
 
-/** More extents for a volume. */
+/**
+ * More extents for a volume: as many as it is to have in all, because the `lvm` of a killed run may yet carry out the
+ * same extension, and it must not be done twice.
+ */
 export interface Extension extends StripedExtents {
   readonly name: string;
-  /** The physical extents to take; LVM chooses where they are absent. */
+  /** The physical extents to take besides; LVM chooses where they are absent. */
   readonly areas?: readonly ExtentArea[];
 }
 
@@ -81,26 +84,29 @@ export class VolumeGroup {
     return this.#removals.remove(name);
   }
 
-  /** Adds extents to a volume. @throws LvmError noSpace, volumeMissing */
+  /** Adds extents to a volume. @throws LvmError noSpace, volumeGrown, volumeMissing */
   extend(extension: Extension): Promise<void> {
     return this.#change("lvextend", (state) => extendWords(state, extension));
   }
 
   /**
-   * Removes a volume and gives its extents to another, with no other command of the driver between.
-   * @throws LvmError volumeInUse, volumeMissing, noSpace; the first volume may be gone then
+   * Removes a volume and gives its extents to another, with no other command of the driver between. They are those
+   * that it has as it is removed: an administrator may have moved it since it was made (pvmove(8)).
+   * @returns the extents
+   * @throws LvmError volumeInUse, volumeMissing, volumeGrown, noSpace; the first volume may be gone then
    */
-  removeThenExtend(
-    extension: Extension & { readonly remove: string; readonly areas: readonly ExtentArea[] },
-  ): Promise<void> {
+  removeThenExtend(extension: Extension & { readonly remove: string }): Promise<readonly ExtentArea[]> {
     return this.#run(async () => {
+      let areas: readonly ExtentArea[] = [];
       const removed = await this.#commands.change((state) => {
+        areas = areasOf(state, extension.remove);
         // What cannot be said to LVM is refused before anything is removed.
-        extendWords(state, extension);
+        extendWords(state, { ...extension, areas });
         return removeArguments(state.name, [extension.remove]);
       });
       requireSuccess("lvremove", removed);
-      requireSuccess("lvextend", await this.#commands.change((state) => extendWords(state, extension)));
+      requireSuccess("lvextend", await this.#commands.change((state) => extendWords(state, { ...extension, areas })));
+      return areas;
     });
   }
 
@@ -170,6 +176,16 @@ export class VolumeGroup {
   #refuseWhenClosed(): void {
     if (this.#closed) throw new LvmError("refused", "the driver is stopping; try again when it has started");
   }
+}
+
+/** The physical extents of a volume, all of which must be known. */
+function areasOf(state: VolumeGroupState, name: string): readonly ExtentArea[] {
+  const segments = state.logicalVolumes.get(name)?.segments;
+  if (segments === undefined) throw new LvmError("volumeMissing", `${state.name}/${name} is gone`);
+  if (segments.every((segment) => segment.areas.length === segment.stripeCount)) {
+    return segments.flatMap((segment) => segment.areas);
+  }
+  throw new LvmError("volumeInUse", `${state.name}/${name} is being moved (pvmove); try again when that is done`);
 }
 
 function extendWords(state: VolumeGroupState, extension: Extension): readonly string[] {

@@ -45,8 +45,8 @@ export class Caretaker {
     let again = retryEveryMs;
     try {
       const state = await group.read();
-      await this.#resumeSuspended(group, state);
       this.#recover(group, state);
+      await this.#resumeSuspended(group, state);
       again = lookEveryMs;
       await this.#backUp(group, state);
     } catch (error) {
@@ -88,7 +88,10 @@ export class Caretaker {
     const suspended = new Set(devices.flatMap(({ mapping }) => (mapping?.suspended === true ? mapping.uuid : [])));
     for (const { logicalVolume } of volumesOf(this.#context, group, state)) {
       // A command of ours or of another suspends for moments only; activeDevice asks again under LVM's lock.
-      if (suspended.has(logicalVolume.mappingUuid)) await activeDevice(this.#context, group, logicalVolume);
+      if (!suspended.has(logicalVolume.mappingUuid)) continue;
+      await activeDevice(this.#context, group, logicalVolume).catch((error: unknown) => {
+        this.#context.log.warn({ volume: logicalVolume.name, error: String(error) }, "a device stays suspended");
+      });
     }
   }
 
@@ -110,13 +113,13 @@ function isSettled({ record }: Volume): boolean {
 
 /** What is left to do for a volume that nobody is at work on; undefined if nothing. */
 function recovery(context: Context, volume: Volume): Operation<unknown> | undefined {
-  const { id, group, record } = volume;
+  const { id, record } = volume;
   const common = { key: id.logicalVolume, deadline: undefined };
   if (record.state === "creating") {
     return { ...common, request: "create recovery", work: (work) => finishCreation(context, volume, work) };
   }
   if (record.state === "removing") {
-    return { ...common, request: "delete recovery", work: (work) => removeWithScratch(context, group, id, work) };
+    return { ...common, request: "delete recovery", work: (work) => finishRemoval(context, volume, work) };
   }
   return undefined;
 }
@@ -131,4 +134,10 @@ function scratchRecovery(group: VolumeGroup, owner: string): Operation<unknown> 
 async function finishCreation(context: Context, volume: Volume, work: Work): Promise<void> {
   const now = volumeIn(await volume.group.read(), volume.group, volume.id);
   if (now?.record.state === "creating") await initialize(context, now, work);
+}
+
+/** Likewise: another volume may have been made under the name of one that is gone. */
+async function finishRemoval(context: Context, { group, id }: Volume, work: Work): Promise<void> {
+  const now = volumeIn(await group.read(), group, id);
+  if (now?.record.state === "removing") await removeWithScratch(context, group, id, work);
 }

@@ -38,9 +38,15 @@ export async function conditionOf(context: Context, volume: Volume): Promise<Con
     return abnormal(`a physical volume of volume group ${volume.state.name} that it lies on is missing; see pvs`);
   }
   if (volume.record.state === "removing") return abnormal("the volume is being wiped and removed");
-  const device = await findDevice(context, volume.logicalVolume);
-  if (device === undefined) return abnormal("the logical volume is not active; staging it activates it");
-  return suspension(device) ?? normal;
+  try {
+    const device = await findDevice(context, volume.logicalVolume);
+    if (device === undefined) return abnormal("the logical volume is not active; staging it activates it");
+    return suspension(device) ?? normal;
+  } catch (error) {
+    // Another device has its name: that is this volume's condition, and no reason to list none at all.
+    if (error instanceof VolumeError) return abnormal(error.message);
+    throw error;
+  }
 }
 
 /** The condition of a device that is in use: its disk is asked for a small read. @throws SystemError */

@@ -4,7 +4,7 @@ import { minimumBytes } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn } from "./context.ts";
-import { logicalVolumeName } from "./id.ts";
+import { type VolumeId, logicalVolumeName } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Work } from "./operations.ts";
 import type { Layout, Parameters, VolumeKind } from "./parameters.ts";
@@ -103,11 +103,27 @@ async function readForSearch(group: VolumeGroup, isChosen: boolean): Promise<Vol
 async function allocate(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
   const group = chooseGroup(context, request.parameters);
   const logicalVolume = logicalVolumeName(request.name);
-  await group.create((state) => beginVolume(context, request, record, state)).catch(asNoRoom(context, logicalVolume));
   const id = { topologyValue: context.topologyValue, volumeGroup: group.name, logicalVolume };
+  await group
+    .create((state) => beginVolume(context, request, record, state))
+    .catch(async (error: unknown) => {
+      if (error instanceof LvmError && error.kind !== "volumeExists" && !mayPass(error))
+        await removeHalfMade(group, id);
+      throw error;
+    })
+    .catch(asNoRoom(context, logicalVolume));
   const volume = volumeIn(await group.read(), group, id);
   if (volume !== undefined) return volume;
   throw new VolumeError("unavailable", `${group.name}/${logicalVolume} vanished as it was made; try again`);
+}
+
+/** LVM can fail to make a volume's device and then to take the volume back: callers take its code for "nothing is left". */
+async function removeHalfMade(group: VolumeGroup, id: VolumeId): Promise<void> {
+  try {
+    if (volumeIn(await group.read(), group, id)?.record.state === "creating") await group.remove(id.logicalVolume);
+  } catch (cause) {
+    throw new VolumeError("aborted", `${id.logicalVolume} is half made and cannot be removed; try again`, { cause });
+  }
 }
 
 function beginVolume(

@@ -41,7 +41,9 @@ export async function expandVolume(
 /** A volume on its way to more extents. */
 interface Expansion {
   readonly volume: Volume;
-  /** How many more. */
+  /** How many it is to have. */
+  readonly totalExtents: number;
+  /** How many more these are. */
   readonly extents: number;
   readonly layout: Layout;
 }
@@ -60,7 +62,8 @@ async function expand(context: Context, idText: string, range: SizeRange, work: 
   }
   const layout = { stripes: stripesOf(logicalVolume), stripeBytes: stripeBytesOf(logicalVolume) };
   const minimum = record.filesystem === undefined ? 0 : minimumGrownBytes(record.filesystem);
-  const expansion = { volume, layout, extents: extentsFor(range, minimum, state, layout) - logicalVolume.extentCount };
+  const totalExtents = extentsFor(range, minimum, state, layout);
+  const expansion = { volume, layout, totalExtents, extents: totalExtents - logicalVolume.extentCount };
   if (isZeroedWhole(record)) await extendZeroed(context, expansion, work);
   else await alone(context, volume, work, () => extendInPlace(context, expansion, work));
   return reread(context, volume);
@@ -108,9 +111,10 @@ function assertNoShrinking({ logicalVolume }: Volume, { limit }: SizeRange): voi
   throw new VolumeError("outOfRange", `capacity_range.limit_bytes ${limit} ${reason}`);
 }
 
-async function extend(context: Context, { volume, extents, layout }: Expansion): Promise<void> {
+async function extend(context: Context, { volume, extents, totalExtents, layout }: Expansion): Promise<void> {
   assertRoom(context, volume.state, extents, layout);
-  await asOutOfRange(volume.group.extend({ name: volume.logicalVolume.name, extents, ...stripeArguments(layout) }));
+  const extension = { name: volume.logicalVolume.name, extents: totalExtents, ...stripeArguments(layout) };
+  await asOutOfRange(volume.group.extend(extension));
 }
 
 /**
@@ -134,14 +138,15 @@ async function extendBlank(context: Context, expansion: Expansion, work: Work): 
  * over to the volume, back to back, by naming them to lvextend.
  */
 async function extendZeroed(context: Context, expansion: Expansion, work: Work): Promise<void> {
-  const { volume, extents, layout } = expansion;
+  const { volume, totalExtents, layout } = expansion;
   const { group, id, logicalVolume } = volume;
   const scratch = await makeScratch(context, expansion);
-  const zeroed = await zeroScratch(context, group, scratch, work);
+  await zeroScratch(context, group, scratch, work);
   work.progress.text = "extending the logical volume";
   await alone(context, volume, work, async () => {
-    const extension = { name: logicalVolume.name, extents, areas: zeroed, ...stripeArguments(layout) };
-    await group.removeThenExtend({ ...extension, remove: scratch.name }).catch(asTaken);
+    const total = { extents: totalExtents, ...stripeArguments(layout) };
+    const extension = { name: logicalVolume.name, remove: scratch.name, ...total };
+    const zeroed = await group.removeThenExtend(extension).catch(asTaken);
     const grown = await findVolume(context, formatVolumeId(id));
     const ranges = unzeroedRanges(grown.logicalVolume, logicalVolume.extentCount, zeroed, grown.state.extentBytes);
     if (ranges.length > 0) await zeroInUse(context, grown, ranges);

@@ -67,6 +67,9 @@ async function formatAgain(task: Task): Promise<Contents> {
   if (contents.kind === "filesystem" && contents.everMounted) {
     throw unexpected(volume, contents, "was interrupted before its first mount, yet has been mounted");
   }
+  if (contents.kind === "foreign") {
+    throw unexpected(volume, contents, "was interrupted within mkfs, which does not leave this");
+  }
   return format(task, volume, true);
 }
 
@@ -133,6 +136,7 @@ function describe(contents: Contents): string {
     case "filesystem":
       return `${contents.filesystem} ${contents.uuid}`;
     case "other":
+    case "foreign":
       return contents.description;
   }
 }

@@ -84,8 +84,9 @@ function assertRange(sizeBytes: number, { required, limit }: SizeRange): void {
 
 /** A writable mount of the whole filesystem: growing needs one, and a pod's own may be read-only. */
 async function writableMount(context: Context, device: BlockDevice): Promise<string> {
-  const mounts = (await mountsOfDevice(context, device)).filter((mount) => !isNodeMount(mount));
-  const writable = mounts.find((mount) => mount.root === "/" && !mount.options.includes("ro"));
+  const below = `${context.host.mounts.kubeletDirectory.resolved}/`;
+  const mounts = (await mountsOfDevice(context, device)).filter((mount) => !isNodeMount(mount) && mount.root === "/");
+  const writable = mounts.find((mount) => mount.target.startsWith(below) && !mount.options.includes("ro"));
   if (writable !== undefined) return writable.target;
   throw new VolumeError(
     "failedPrecondition",

@@ -106,7 +106,7 @@ function parseStripeSize(text: string | undefined): number {
   if (text === undefined) return defaultStripeBytes;
   const [, digits, unit] = /^(\d{1,8})(Ki|k|K|Mi|M)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit === undefined ? 1 : unit.startsWith("M") ? 1024 ** 2 : 1024);
-  // lvmcreate(8), --stripesize: a power of two from 4 KiB; LVM refuses one larger than an extent, 4 MiB by default.
+  // lvcreate(8), --stripesize: a power of two from 4 KiB; LVM refuses one larger than an extent, 4 MiB by default.
   if (digits === undefined || !Number.isInteger(Math.log2(bytes)) || bytes < 4096 || bytes > 4 * 1024 ** 2) {
     throw invalid("stripeSize", `is ${quote(text)}; it may be a power of two from 4Ki to 4Mi`);
   }

@@ -21,9 +21,10 @@ export async function isReady(context: Context): Promise<boolean> {
 function assertPrograms(context: Context): void {
   const missing = context.host.missingPrograms(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
   if (!context.host.hasDeviceMapper()) {
-    throw new VolumeError("failedPrecondition", "this kernel has no device-mapper: /dev/mapper/control is missing");
+    const reason = "the kernel has no device-mapper (modprobe dm-mod), or the driver is not root";
+    throw new VolumeError("failedPrecondition", `/dev/mapper/control cannot be opened: ${reason}`);
   }
   if (missing.length > 0) {
-    throw new VolumeError("failedPrecondition", `not installed on this node: ${missing.join(", ")}`);
+    throw new VolumeError("failedPrecondition", `not found on the PATH: ${missing.join(", ")}`);
   }
 }

@@ -53,8 +53,11 @@ async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: 
   const isActive = (await findDevice(context, volume.logicalVolume)) !== undefined;
   if (isActive) await assertUnused(context, await activeDevice(context, group, volume.logicalVolume), id);
   await wipeFirst(context, volume, work);
+  // Wiping takes long, and somebody may have taken a snapshot meanwhile.
+  assertNoDependents((await findRemovable(group, id)) ?? volume);
   work.progress.text = "removing the logical volume";
   await group.remove(id.logicalVolume);
+  context.begun.delete(id.logicalVolume);
 }
 
 function removableFrom(context: Context, id: VolumeId, idText: string): VolumeGroup {

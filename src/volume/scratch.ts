@@ -1,5 +1,5 @@
 import { VolumeError } from "../errors.ts";
-import type { ExtentArea, LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
+import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import type { Context } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
@@ -39,17 +39,16 @@ export async function removeScratch(group: VolumeGroup, logicalVolume: string): 
   if (scratch !== undefined) await group.remove(scratch.name);
 }
 
-/** Zeroes a scratch volume, and tells which extents it holds. */
+/** Zeroes a scratch volume. */
 export async function zeroScratch(
   context: Context,
   group: VolumeGroup,
   scratch: LogicalVolume,
   work: Work,
-): Promise<readonly ExtentArea[]> {
+): Promise<void> {
   const device = await activeDevice(context, group, scratch);
   const busy = new VolumeError("aborted", `the device of ${scratch.name} is still in use; try again`);
   // Nothing is recorded on the way: a scratch volume does not outlive the run that made it.
   const journey = { sizeBytes: scratch.sizeBytes, doneBytes: 0, record: async () => undefined };
   await withExclusive(context, device, busy, (exclusive) => sweepDevice(exclusive, zeroing, journey, work));
-  return scratch.segments.flatMap((segment) => segment.areas);
 }

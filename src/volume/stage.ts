@@ -2,6 +2,7 @@ import { SystemError, VolumeError, quote, showPath } from "../errors.ts";
 import { type ParsedMountOptions, parseMountOptions } from "../filesystem/mount-options.ts";
 import { needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
+import type { Contents } from "../filesystem/probe.ts";
 import type { BlockDevice, MountEntry } from "../host/host.ts";
 import { type Access, assertUsable } from "./access.ts";
 import { type Context, findVolume, requireOwnId } from "./context.ts";
@@ -47,15 +48,45 @@ async function stage(context: Context, request: StageRequest, work: Work): Promi
   if (options === undefined || filesystem === undefined) return;
 
   const staged = await findStaged(context, device, stagingPath);
-  if (staged !== undefined) assertSameMount(staged, options);
+  const growing = { context, filesystem, device, stagingPath, isReadOnly: options.flags.includes("ro") };
+  if (staged !== undefined) {
+    assertSameMount(staged, options);
+    await inspect(context, device)
+      .then((contents) => growMounted(growing, contents))
+      .catch(asPending);
+    return;
+  }
   const mounted = { ...volume, record: { ...volume.record, filesystem } };
-  const contents = await (staged ? inspect(context, device) : prepareFilesystem(context, mounted, device, work));
-  if (staged === undefined) await mount(context, { device, type: filesystem, ...options, target: stagingPath });
-  if (options.flags.includes("ro") || !needsGrowth(contents, device.sizeBytes)) return;
-  await growFilesystem(context, filesystem, device, stagingPath).catch(async (error: unknown) => {
-    // The kubelet takes most errors for "nothing is mounted", and would never unstage.
-    if (staged === undefined) await context.host.mounts.unmount(stagingPath);
+  const contents = await prepareFilesystem(context, mounted, device, work);
+  await mount(context, { device, type: filesystem, ...options, target: stagingPath });
+  await growMounted(growing, contents).catch(async (error: unknown) => {
+    await context.host.mounts.unmount(stagingPath);
     throw error;
+  });
+}
+
+interface Growing {
+  readonly context: Context;
+  readonly filesystem: FilesystemName;
+  readonly device: BlockDevice;
+  readonly stagingPath: string;
+  readonly isReadOnly: boolean;
+}
+
+async function growMounted(growing: Growing, contents: Contents): Promise<void> {
+  const { context, filesystem, device, stagingPath, isReadOnly } = growing;
+  if (isReadOnly || !needsGrowth(contents, device.sizeBytes)) return;
+  await growFilesystem(context, filesystem, device, stagingPath);
+}
+
+/**
+ * The kubelet takes most codes for "nothing is mounted", and would never unstage. What this call has mounted is
+ * unmounted before it fails; what an earlier call has mounted stays, and the call is repeated.
+ */
+function asPending(error: unknown): never {
+  const why = error instanceof Error ? error.message : String(error);
+  throw new VolumeError("unavailable", `the volume is staged, but could not be looked at or grown: ${why}`, {
+    cause: error,
   });
 }
 

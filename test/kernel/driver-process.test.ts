@@ -142,7 +142,8 @@ async function runDriver(...args: readonly string[]): Promise<Ended> {
 
 function flagsFor(socketPath: string): readonly string[] {
   const common = ["--node-name=n1", `--volume-group=${world.volumeGroup}`, `--kubelet-directory=${world.kubelet}`];
-  return [`--csi-endpoint=unix://${socketPath}`, ...common];
+  const locks = `--lvm-lock-directory=${process.env["LAB_LOCK_DIRECTORY"] ?? "/run/lock/lvm"}`;
+  return [`--csi-endpoint=unix://${socketPath}`, locks, ...common];
 }
 
 test("a socket that is served is refused, and so is a file that is none", async () => {
@@ -165,6 +166,16 @@ test("a socket whose server does not answer is not taken over either", async () 
   await once(server, "listening");
   expect(await runDriver(...flagsFor(path))).toMatchObject({ code: 1 });
   server.close();
+});
+
+test("a second driver of the same volume group does not start, whatever its socket", async () => {
+  const path = join(world.kubelet, "second.sock");
+  expect(await runDriver(...flagsFor(path))).toEqual({
+    code: 1,
+    complaint: expect.stringMatching(/another driver process has volume group vg-.*end it first/),
+  });
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+  expect((await world.rpc.ListVolumes({})).entries).toEqual([]);
 });
 
 test("bad flags: one message names them all, exit status 2", async () => {

@@ -88,14 +88,17 @@ test("a volume is extended by LVM's choice, and onto named extents", async () =>
     { physicalVolume: second ?? "", start: 50, count: 1 },
   ];
   await group.create(() => ({ name: "e", extents: 4, ...linear }));
-  await group.extend({ name: "e", extents: 2, stripes: 1 });
-  await group.extend({ name: "e", extents: 4, stripes: 1, areas });
+  await group.extend({ name: "e", extents: 6, stripes: 1 });
+  await group.extend({ name: "e", extents: 10, stripes: 1, areas });
   const extended = await volume("e");
   expect(extended?.extentCount).toBe(10);
   const taken = extended?.segments.slice(1).flatMap((segment) => segment.areas) ?? [];
   expect(taken.toSorted(byPlace)).toEqual(areas.toSorted(byPlace));
   const device = await lab.host.devices.findMapping("labcmd-e");
   expect(device?.sizeBytes).toBe(extended?.sizeBytes);
+  for (const extents of [10, 9]) {
+    await expect(group.extend({ name: "e", extents, stripes: 1 })).rejects.toMatchObject({ kind: "volumeGrown" });
+  }
   await expect(group.extend({ name: "e", extents: 9999, stripes: 1 })).rejects.toMatchObject({ kind: "noSpace" });
   await expect(group.extend({ name: "no", extents: 1, stripes: 1 })).rejects.toMatchObject({ kind: "volumeMissing" });
 });
@@ -111,7 +114,7 @@ test.each([1, 2])("a scratch volume of %i stripes hands over exactly its extents
   await group.create(() => ({ name: "after", extents: 2, ...linear }));
   const areas = (await volume("scratch"))?.segments.flatMap((segment) => segment.areas) ?? [];
   const before = lab.sent.length;
-  await group.removeThenExtend({ remove: "scratch", name: "v", extents: 6, stripes, areas });
+  await group.removeThenExtend({ remove: "scratch", name: "v", extents: 10, stripes, areas });
   expect(lab.sent.slice(before).map((line) => line.split(" ")[0])).toEqual(["lvremove", "lvextend"]);
   expect(await volume("scratch")).toBeUndefined();
   const taken = (await volume("v"))?.segments.flatMap((segment) => segment.areas).slice(stripes);
