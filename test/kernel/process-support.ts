@@ -49,13 +49,13 @@ export async function stateOf(world: World, name: string): Promise<string | unde
   return tags?.["state"];
 }
 
-/** Repeats a call, as the sidecars do, while the answer is that it may go on. */
-export async function persist<T>(call: () => Promise<T>): Promise<T> {
+/** Repeats a call, as the sidecars do, while the answer is one of these: by default, that it may go on. */
+export async function persist<T>(call: () => Promise<T>, passing = /^(ABORTED|UNAVAILABLE)$/): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await call();
     } catch (error) {
-      const passes = error instanceof CallError && /^(ABORTED|UNAVAILABLE)$/.test(error.code);
+      const passes = error instanceof CallError && passing.test(error.code);
       if (attempt === 100 || !passes) throw error;
       await pause(100);
     }

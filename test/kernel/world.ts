@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { expect } from "@jest/globals";
 import type { status } from "@grpc/grpc-js";
 import { type CsiClient, connectCsi } from "../lab/csi-client.ts";
-import { type Driver, type Ending, startDriver } from "../lab/driver.ts";
+import { type Driver, type DriverOptions, type Ending, startDriver } from "../lab/driver.ts";
 
 const run = promisify(execFile);
 
@@ -29,11 +29,13 @@ export type Rpc = CsiClient["Identity"] & CsiClient["Controller"] & CsiClient["N
 /**
  * Makes a world on the laboratory's first disks, or on those named.
  * @param groupOptions for vgcreate(8)
+ * @param launch another program than the driver of the checkout, or more for its environment
  */
 export async function openWorld(
   wanted: number | readonly string[] = 1,
   flags: readonly string[] = [],
   groupOptions: readonly string[] = [],
+  launch: Pick<DriverOptions, "program" | "environment"> = {},
 ): Promise<World> {
   const disks = typeof wanted === "number" ? (process.env["LAB_DISKS"] ?? "").split(" ").slice(0, wanted) : wanted;
   const directory = await mkdtemp("/run/world-");
@@ -51,6 +53,7 @@ export async function openWorld(
       volumeGroups: [volumeGroup],
       logFile,
       flags: more,
+      ...launch,
     });
     return driver;
   };

@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { readFile, statfs, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { type SmallDisk, createFilesystem, makeSmallDisk, stageRequest } from "./device-support.ts";
+import { childOf, outcomeOf, persist, processes, until } from "./process-support.ts";
+import { MiB, type World, devicePath, mountsAt, openWorld, shell } from "./world.ts";
+
+// What of a killed driver's lives on; mkfs: driver-restart.test.ts.
+
+let world: World;
+let disk: SmallDisk;
+
+beforeAll(async () => {
+  disk = await makeSmallDisk(0, 1000 * MiB);
+  world = await openWorld([disk.path]);
+});
+
+afterEach(() => disk.delayWrites(0));
+
+afterAll(async () => {
+  expect(await world.close()).toEqual({ code: 0, signal: null });
+  await disk.remove();
+});
+
+/** A volume that was used, and its data. */
+async function usedVolume() {
+  const volumeId = await createFilesystem(world, "ext4", 64 * MiB);
+  const request = await stageRequest(world, volumeId, "ext4");
+  await world.rpc.NodeStageVolume(request);
+  const row = randomBytes(8 * MiB);
+  const file = path.join(request.stagingTargetPath, "row");
+  await writeFile(file, row, { flush: true });
+  return { ...request, row, file };
+}
+
+/** Makes a call, stops the program that it starts, kills the driver and starts it again. */
+async function killWhile(program: string, call: () => Promise<unknown>): Promise<number> {
+  await disk.delayWrites(300);
+  const lost = outcomeOf(call());
+  const { pid } = await until(`${program} runs`, () => childOf(world, program));
+  process.kill(pid, "SIGSTOP");
+  await world.driver().kill();
+  expect(await lost).toBe("UNAVAILABLE");
+  await disk.delayWrites(0);
+  await world.start();
+  return pid;
+}
+
+async function runs(name: string): Promise<number> {
+  return (await processes()).filter((one) => one.name === name && one.state !== "Z").length;
+}
+
+async function goOn(pid: number): Promise<void> {
+  process.kill(pid, "SIGCONT");
+  await until("it has ended", async () => !(await processes()).some((one) => one.pid === pid && one.state !== "Z"));
+}
+
+test("while the e2fsck of a killed driver is at work no other one is started, and nothing is mounted", async () => {
+  const { row, file, ...used } = await usedVolume();
+  await world.rpc.NodeUnstageVolume(used);
+  await shell("debugfs", "-w", "-R", "ssv state 2", devicePath(world, used.volumeId));
+  const pid = await killWhile("e2fsck", () => world.rpc.NodeStageVolume(used));
+  for (const _ of ["once", "again"]) {
+    expect(await outcomeOf(world.rpc.NodeStageVolume(used))).toBe("ABORTED");
+    expect([await runs("e2fsck"), await mountsAt(used.stagingTargetPath)]).toEqual([1, []]);
+  }
+  expect(await outcomeOf(world.rpc.DeleteVolume(used))).toBe("FAILED_PRECONDITION");
+  await goOn(pid);
+  await persist(() => world.rpc.NodeStageVolume(used));
+  expect((await readFile(file)).equals(row)).toBe(true);
+  await world.rpc.NodeUnstageVolume(used);
+  await world.rpc.DeleteVolume(used);
+});
+
+test("while the resize2fs of a killed driver is at work no other one is started", async () => {
+  const { row, file, ...used } = await usedVolume();
+  const capacityRange = { requiredBytes: 512 * MiB };
+  await world.rpc.ControllerExpandVolume({ volumeId: used.volumeId, capacityRange });
+  const growth = { volumeId: used.volumeId, volumePath: used.stagingTargetPath, capacityRange };
+  const pid = await killWhile("resize2fs", () => world.rpc.NodeExpandVolume(growth));
+  for (const _ of ["once", "again"]) {
+    expect(await outcomeOf(world.rpc.NodeExpandVolume(growth))).toBe("ABORTED");
+    expect(await runs("resize2fs")).toBe(1);
+  }
+  await goOn(pid);
+  await persist(() => world.rpc.NodeExpandVolume(growth));
+  const { blocks, bsize } = await statfs(used.stagingTargetPath);
+  expect(blocks * bsize).toBeGreaterThan(400 * MiB);
+  expect((await readFile(file)).equals(row)).toBe(true);
+  await world.rpc.NodeUnstageVolume(used);
+  await world.rpc.DeleteVolume(used);
+});
