@@ -13,6 +13,8 @@ import { interleaved, median } from "./samples.ts";
 /** From the start of the process to the first Probe that is ready, against what can be no faster. */
 export async function measureStart(rounds: number): Promise<readonly Row[]> {
   const bed = await openBed();
+  // a volume group has one driver at a time
+  await bed.driver.stop();
   const command = await imageCommand();
   const samples = await interleaved(rounds, {
     start: () => startToReady(bed, command),
