@@ -1,6 +1,5 @@
-import { closeSync, createWriteStream } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
 import { hasCode } from "./error-code.ts";
@@ -9,10 +8,10 @@ import type { RunJob } from "./worker-pool.ts";
 /** A device that only one program may work on. */
 export interface DeviceLock {
   /**
-   * For the program, which inherits its descriptor: the lock lasts until the program has ended and `release` was called
-   * or this process has ended too.
+   * The number of its descriptor, for the program to inherit: the lock lasts until the program has ended and `release`
+   * was called or this process has ended too.
    */
-  readonly stream: Writable;
+  readonly fd: number;
   release(): Promise<void>;
 }
 
@@ -21,8 +20,7 @@ export async function lockDevice(runJob: RunJob, directory: string, device: Bloc
   const path = join(directory, lockName(device));
   try {
     const fd = await runJob("device", path, "lockPath", { path });
-    const stream = createWriteStream("", { fd, autoClose: false });
-    return { stream, release: () => release(runJob, path, fd) };
+    return { fd, release: () => release(runJob, path, fd) };
   } catch (error) {
     if (hasCode(error, ["EBUSY"])) {
       throw new SystemError("EBUSY", `an earlier program is still at work on ${device.name}`, { cause: error });

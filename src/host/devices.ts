@@ -31,7 +31,7 @@ export function createDevices(runJob: RunJob): Devices {
     },
     hold: async (device) => {
       const fd = await runJob("device", device.number, "openHeld", { device });
-      return createHeldDevice(runJob, device.number, fd);
+      return createHeldDevice(runJob, device, fd);
     },
   };
 }
@@ -40,7 +40,7 @@ function isLogicalVolume({ mapping }: BlockDevice): boolean {
   return mapping?.uuid.startsWith("LVM-") === true;
 }
 
-function createHeldDevice(runJob: RunJob, number: string, fd: number): HeldDevice {
+function createHeldDevice(runJob: RunJob, device: BlockDevice, fd: number): HeldDevice {
   let closed: Promise<void> | undefined;
-  return { close: () => (closed ??= runJob("device", number, "closeDescriptor", { fd })) };
+  return { device, fd, close: () => (closed ??= runJob("device", device.number, "closeDescriptor", { fd })) };
 }

@@ -89,8 +89,11 @@ export interface Devices {
   hold(device: BlockDevice): Promise<HeldDevice>;
 }
 
-/** A device that stays what it is until it is closed. */
+/** A device that stays what it is until it is closed, and until every program that was given it has ended. */
 export interface HeldDevice {
+  readonly device: BlockDevice;
+  /** The number of its open descriptor, for a program to inherit. */
+  readonly fd: number;
   close(): Promise<void>;
 }
 
@@ -214,11 +217,12 @@ export interface Programs {
    * It has a session of its own, so neither Ctrl-C nor the driver's death reaches it. Where the driver is the first
    * process of a container, the kernel ends it with the driver all the same (pid_namespaces(7)).
    *
-   * With `lock`, no other program that was given the same device runs until this one has ended, whoever started it and
-   * whether or not the driver lives: mkfs.btrfs, for one, opens its device without O_EXCL.
+   * With `held`, no other program that was given the same device runs until this one has ended, whoever started it and
+   * whether or not the driver lives: mkfs.btrfs, for one, opens its device without O_EXCL. The program inherits the
+   * open device, so that it stays what it is even before the program itself opens its node.
    * @throws SystemError ENOENT when it is not installed; EBUSY when a program given that device is still at work.
    */
-  run(file: string, args: readonly string[], lock?: BlockDevice): Promise<ProgramResult>;
+  run(file: string, args: readonly string[], held?: HeldDevice): Promise<ProgramResult>;
 }
 
 export interface LvmLauncher {

@@ -68,11 +68,9 @@ test("what a run that lives is using stays", async () => {
   const first = await open();
   const lvm = await first.host.lvm.start("");
   const running = first.host.programs.run("sh", ["-c", 'until [ -e "$0" ]; do sleep 0.05; done', join(root, "go")], {
-    name: "dm-1",
-    number: "253:1",
-    sizeBytes: 0,
-    holders: [],
-    mapping: undefined,
+    device: { name: "dm-1", number: "253:1", sizeBytes: 0, holders: [], mapping: undefined },
+    fd: 0,
+    close: async () => {},
   });
   while (!existsSync(join(directory, "device-253:1.lock"))) await new Promise((resolve) => setTimeout(resolve, 10));
   const second = await open();

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
-import type { BlockDevice } from "./host.ts";
+import type { HeldDevice } from "./host.ts";
 import { createPrograms } from "./programs.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 
@@ -13,11 +13,17 @@ const programs = createPrograms(pool.runJob, () => directory);
 
 afterAll(async () => {
   await pool.close();
+  closeSync(opened);
   rmdirSync(directory);
 });
 
-function deviceWith(uuid: string): BlockDevice {
-  return { name: "dm-7", number: "253:7", sizeBytes: 0, holders: [], mapping: { name: "x", uuid, suspended: false } };
+/** Held as one is: /dev/null stands for the device's node. */
+const opened = openSync("/dev/null", "r");
+
+function deviceWith(uuid: string): HeldDevice {
+  const mapping = { name: "x", uuid, suspended: false };
+  const device = { name: "dm-7", number: "253:7", sizeBytes: 0, holders: [], mapping };
+  return { device, fd: opened, close: async () => {} };
 }
 
 test("a program's status and both its outputs come back", async () => {
@@ -68,6 +74,15 @@ test("one program at a time works on a device that it was given, and no file is 
   expect(readdirSync(directory)).toEqual([]);
 });
 
+test("a program has the device open, from before it runs until it has ended", async () => {
+  const links = 'for fd in /proc/self/fd/*; do readlink "$fd"; done';
+  const [given, plain] = [
+    await programs.run("sh", ["-c", links], deviceWith("LVM-open")),
+    await programs.run("sh", ["-c", links]),
+  ].map(({ stdout }) => stdout.split("\n").filter((path) => path === "/dev/null").length);
+  expect([given, plain]).toEqual([2, 1]);
+});
+
 test("what a program leaves behind holds its lock", async () => {
   const device = deviceWith("LVM-left");
   const { stdout } = await programs.run("sh", ["-c", "sleep 60 & echo $!"], device);
@@ -99,13 +114,13 @@ function moduleUrl(file: string): string {
   return JSON.stringify(new URL(file, import.meta.url));
 }
 
-function driverProgram(device: BlockDevice): string {
+function driverProgram({ device }: HeldDevice): string {
   return `
     const { createPrograms } = await import(${moduleUrl("programs.ts")});
     const { createWorkerPool } = await import(${moduleUrl("worker-pool.ts")});
     const programs = createPrograms(createWorkerPool().runJob, () => ${JSON.stringify(directory)});
     const script = "echo $$ > ${directory}/new; mv ${directory}/new ${directory}/pid; exec sleep 60";
-    await programs.run("sh", ["-c", script], ${JSON.stringify(device)});
+    await programs.run("sh", ["-c", script], { device: ${JSON.stringify(device)}, fd: 0 });
   `;
 }
 
@@ -119,7 +134,7 @@ async function pidIn(file: string): Promise<number> {
   }
 }
 
-async function untilFree(device: BlockDevice): Promise<void> {
+async function untilFree(device: HeldDevice): Promise<void> {
   for (let tries = 0; ; tries += 1) {
     try {
       await programs.run("true", [], device);

@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, createWriteStream } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Writable } from "node:stream";
 import { execa } from "execa";
@@ -17,13 +17,13 @@ const KEPT_BYTES = 64 * 1024;
  */
 export function createPrograms(runJob: RunJob, directory: () => string): Programs {
   return {
-    run: async (file, args, device) => {
+    run: async (file, args, held) => {
       await using stack = new AsyncDisposableStack();
       const ownDirectory = directory();
       const inherited: Writable[] = [];
-      if (device !== undefined) {
-        const lock = stack.adopt(await lockDevice(runJob, ownDirectory, device), (held) => held.release());
-        inherited.push(lock.stream);
+      if (held !== undefined) {
+        const lock = stack.adopt(await lockDevice(runJob, ownDirectory, held.device), (locked) => locked.release());
+        inherited.push(inheritable(lock.fd), inheritable(held.fd));
       }
       const stdout = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
       const stderr = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
@@ -54,6 +54,11 @@ interface ProgramFiles {
   readonly stderr: OutputFile;
   /** Open for the program from descriptor 3 on. */
   readonly inherited: readonly Writable[];
+}
+
+/** A stream is what execa takes for a descriptor above 2; nothing goes through it. */
+function inheritable(fd: number): Writable {
+  return createWriteStream("", { fd, autoClose: false });
 }
 
 async function runProgram(file: string, args: readonly string[], files: ProgramFiles): Promise<ProgramResult> {

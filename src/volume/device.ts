@@ -94,7 +94,7 @@ export async function withPrograms<Result>(
 ): Promise<Result> {
   const held = await context.host.devices.hold(device);
   try {
-    const run: Programs["run"] = (file, args) => context.host.programs.run(file, args, device);
+    const run: Programs["run"] = (file, args) => context.host.programs.run(file, args, held);
     return await work({ programs: { run }, path: nodePath(device) });
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "EBUSY") throw error;

@@ -17,9 +17,9 @@ await runNode(parseNodeConfig(process.argv.slice(3), process.env), "counted", as
     host: {
       ...host,
       programs: {
-        run: (program, args, device) => {
+        run: (program, args, held) => {
           appendFileSync(file, `${program}\n`);
-          return programs.run(program, args, device);
+          return programs.run(program, args, held);
         },
       },
       lvm: {
