@@ -11,6 +11,8 @@ import { discard, dropCached, zeroOut } from "./system-calls.ts";
 /** The page cache drops whole pages only; no Linux has greater ones than this. */
 const LARGEST_PAGE_BYTES = 64 * 1024;
 const SCRAMBLE_CHUNK_BYTES = 1024 ** 2;
+/** So much is read at a time where only one thing is asked of it: fresh memory for all of it takes longer than reading. */
+const COMPARED_BYTES = 64 * 1024;
 
 export function readDevice(input: { device: BlockDevice; ranges: readonly ByteRange[] }): Uint8Array[] {
   using descriptor = openDevice(input.device, constants.O_RDONLY);
@@ -38,6 +40,20 @@ export function openHeld(input: { device: BlockDevice }): number {
 
 export function readDescriptor(input: { fd: number; ranges: readonly ByteRange[] }): Uint8Array[] {
   return input.ranges.map((range) => readRange(input.fd, range));
+}
+
+export function holdsZeroes({ fd, ranges }: { fd: number; ranges: readonly ByteRange[] }): boolean {
+  const bytes = new Uint8Array(COMPARED_BYTES);
+  const zeroes = new Uint8Array(COMPARED_BYTES);
+  return ranges.every((range) => {
+    dropCached(fd, wholePages(range));
+    for (let done = 0; done < range.length; done += COMPARED_BYTES) {
+      const piece = bytes.subarray(0, Math.min(COMPARED_BYTES, range.length - done));
+      readWhole(fd, piece, range.offset + done);
+      if (Buffer.compare(piece, zeroes.subarray(0, piece.length)) !== 0) return false;
+    }
+    return true;
+  });
 }
 
 export function zeroDescriptor(input: { fd: number; range: ByteRange }): void {
@@ -109,14 +125,19 @@ function directoryOf(device: BlockDevice): string {
 function readRange(fd: number, range: ByteRange): Uint8Array {
   dropCached(fd, wholePages(range));
   const bytes = new Uint8Array(range.length);
-  for (let done = 0; done < range.length;) {
-    const count = readSync(fd, bytes, done, range.length - done, range.offset + done);
+  readWhole(fd, bytes, range.offset);
+  return bytes;
+}
+
+/** Fills all of the bytes. @throws SystemError ENODATA when the device ends before that */
+function readWhole(fd: number, bytes: Uint8Array, offset: number): void {
+  for (let done = 0; done < bytes.length;) {
+    const count = readSync(fd, bytes, done, bytes.length - done, offset + done);
     if (count === 0) {
-      throw new SystemError("ENODATA", `the device ends before byte ${range.offset + range.length}`);
+      throw new SystemError("ENODATA", `the device ends before byte ${offset + bytes.length}`);
     }
     done += count;
   }
-  return bytes;
 }
 
 function wholePages(range: ByteRange): ByteRange {

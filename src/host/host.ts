@@ -100,6 +100,8 @@ export interface HeldDevice {
 /** A device that is open for writing, until it is closed. */
 export interface WritableDevice {
   read(ranges: readonly ByteRange[]): Promise<readonly Uint8Array[]>;
+  /** Reads the ranges as `read` does, and tells whether every byte of them is zero. */
+  holdsZeroes(ranges: readonly ByteRange[]): Promise<boolean>;
   /** Writes zeroes (BLKZEROOUT). At most 256 MiB a call, so that work can be stopped and shown between calls. */
   zero(range: ByteRange): Promise<void>;
   /** Tells the device to forget the range (BLKDISCARD). At most 256 MiB a call. @throws SystemError EOPNOTSUPP */

@@ -14,6 +14,7 @@ export function createWritableDevice(runJob: RunJob, device: BlockDevice, fd: nu
   const { number } = device;
   return {
     read: (ranges) => step.run(() => runJob("probe", number, "readDescriptor", { fd, ranges })),
+    holdsZeroes: (ranges) => step.run(() => runJob("probe", number, "holdsZeroes", { fd, ranges })),
     zero: (range) => {
       const checked = checkRange(range, MAXIMUM_ZERO_BYTES);
       return step.run(() => runJob("data", number, "zeroDescriptor", { fd, range: checked }));

@@ -2,7 +2,7 @@ import { VolumeError } from "../errors.ts";
 import { check } from "../filesystem/check.ts";
 import { make } from "../filesystem/make.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
-import { type Contents, probe, probeFilesystem } from "../filesystem/probe.ts";
+import { type Contents, probe, probeFilesystem, probeRanges } from "../filesystem/probe.ts";
 import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice } from "../host/host.ts";
 import { type Context, type Volume, changeRecord } from "./context.ts";
@@ -84,9 +84,11 @@ async function inspectExclusively(context: Context, device: BlockDevice): Promis
     "aborted",
     `${nodePath(device)} is in use, by an earlier run's mkfs or a mount; try again`,
   );
-  return withExclusive(context, device, busy, (exclusive) =>
-    probe(device.sizeBytes, (ranges) => exclusive.read(ranges)),
-  );
+  return withExclusive(context, device, busy, async (exclusive) => {
+    // Most devices that are looked at here are blank, which can be told without handing all those bytes over.
+    if (await exclusive.holdsZeroes(probeRanges(device.sizeBytes))) return { kind: "blank" };
+    return probe(device.sizeBytes, (ranges) => exclusive.read(ranges));
+  });
 }
 
 async function format(

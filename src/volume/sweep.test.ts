@@ -11,6 +11,7 @@ function recorder(): { readonly device: WritableDevice; readonly events: string[
     void events.push(`${verb} ${range.offset}+${range.length}`);
   const device: WritableDevice = {
     read: async () => [],
+    holdsZeroes: async () => true,
     zero: note("zero"),
     discard: note("discard"),
     scramble: note("scramble"),

@@ -30,9 +30,11 @@ async function exclusively(work: (open: WritableDevice) => Promise<void>): Promi
   }
 }
 
-const fill = (byte: number): void => {
+const fill = (byte: number, ...exceptions: readonly number[]): void => {
   const image = join(lab.kubelet, "pattern");
-  writeFileSync(image, Buffer.alloc(SIZE, byte));
+  const content = Buffer.alloc(SIZE, byte);
+  for (const position of exceptions) content[position] = byte + 1;
+  writeFileSync(image, content);
   run("dd", `if=${image}`, `of=/dev/${device.name}`, "bs=1M", "conv=fsync", "status=none");
 };
 
@@ -134,10 +136,25 @@ test("zero, discard and scramble change their range and nothing else", async () 
   expect(await byteAt(3 * MEBIBYTE, 4 * MEBIBYTE - 1)).toEqual([0, 0]);
 });
 
+test("one byte that is not zero is found wherever it is in the ranges", async () => {
+  const [start, end] = [MEBIBYTE - 512, 2 * MEBIBYTE + 512];
+  const ranges = [
+    { offset: start, length: end - start },
+    { offset: SIZE - 512, length: 512 },
+  ];
+  for (const position of [start, start + 64 * 1024, end - 1, SIZE - 1]) {
+    fill(0, position);
+    await exclusively(async (open) => expect(await open.holdsZeroes(ranges)).toBe(false));
+  }
+  fill(0, start - 1, end, SIZE - 513);
+  await exclusively(async (open) => expect(await open.holdsZeroes(ranges)).toBe(true));
+});
+
 test("what a step cannot do is refused", async () => {
   await exclusively(async (open) => {
     await expect(open.zero({ offset: 0, length: 100 })).rejects.toMatchObject(refusal("EINVAL"));
     await expect(open.read([{ offset: SIZE - 512, length: 513 }])).rejects.toMatchObject(refusal("ENODATA"));
+    await expect(open.holdsZeroes([{ offset: SIZE - 512, length: 513 }])).rejects.toMatchObject(refusal("ENODATA"));
     expect(() => open.zero({ offset: 0, length: 256 * MEBIBYTE + 512 })).toThrow(RangeError);
     expect(() => open.scramble({ offset: 0, length: 64 * MEBIBYTE + 512 })).toThrow(RangeError);
   });
