@@ -86,6 +86,8 @@ async function spawnLvm(directory: string): Promise<LvmChild> {
     detached: true,
     env: {
       LC_ALL: "C",
+      // It would read and write ~/.lvm_history at each command, which is a person's.
+      HOME: "/dev/null",
       LVM_SYSTEM_DIR: directory,
       LVM_REPORT_FD: String(REPORT_FD),
       LVM_SUPPRESS_FD_WARNINGS: "1",

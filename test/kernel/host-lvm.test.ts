@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { LvmProcess } from "../../src/host/host.ts";
 import { type HostLab, MEBIBYTE, openHostLab, refusal, required } from "./host-lab.ts";
 
@@ -59,6 +60,7 @@ const privateDirectories = (): readonly string[] =>
   readdirSync("/run/lvm-local-csi").filter((name) => name.startsWith("lvm-"));
 
 test("commands are carried out one after another by one process, which ends and leaves nothing", async () => {
+  process.env["HOME"] = lab.kubelet;
   const lvm = await lab.host.lvm.start(CONFIGURATION);
   expect(privateDirectories()).toHaveLength(1);
   const created = await execute(lvm, "lvcreate --yes --name a --size 4m --addtag x hostlvm");
@@ -72,6 +74,7 @@ test("commands are carried out one after another by one process, which ends and 
   const listed = await execute(lvm, "lvs --options lv_name,lv_tags,lv_size --units b --nosuffix hostlvm");
   expect(listed.report?.[0]?.["lv"]).toEqual([{ lv_name: "a", lv_tags: "x", lv_size: String(4 * MEBIBYTE) }]);
   expect(verdict(await execute(lvm, "lvremove --yes hostlvm/a"))).toMatchObject({ log_ret_code: "1" });
+  expect(existsSync(join(lab.kubelet, ".lvm_history"))).toBe(false);
   expect(await lvm.memoryBytes()).toBeGreaterThan(MEBIBYTE);
   expect(await lvm.memoryBytes()).toBeLessThan(48 * MEBIBYTE);
   expect(lvmProcesses(process.pid)).toHaveLength(1);
