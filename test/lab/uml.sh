@@ -62,8 +62,9 @@ start_kernel() {
     # not as the namespace's first process: a kernel that panics aborts, and a first process cannot
     isolate=(setpriv --pdeathsig KILL unshare --pid --fork --kill-child bash -c '"$@"; exit' lab)
   fi
+  # without 512 BSD pseudo-terminals, which no distribution's kernel has, and at which LVM looks with every command
   TMPDIR=$(memory_directory) setsid "${isolate[@]}" linux "mem=$memory" "uml_dir=$work/" \
-    root=/dev/root rootfstype=hostfs rootflags=/ ro quiet "init=$here/guest" "lab_work=$work" "${arguments[@]}" \
+    root=/dev/root rootfstype=hostfs rootflags=/ ro quiet pty.legacy_count=0 "init=$here/guest" "lab_work=$work" "${arguments[@]}" \
     con=null "con0=null,fd:1" "con1=$input,fd:$out" "con2=null,fd:$err" ssl=null \
     </dev/null >"$work/console" 2>&1 &
   kernel=$!
