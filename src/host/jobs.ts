@@ -15,6 +15,7 @@ import {
 import { lockPath, removeLock } from "./file-lock.ts";
 import { bindMount, mountFilesystem, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
+import { programEnd, startProgram } from "./program-jobs.ts";
 import { sweepStateDirectory } from "./leftovers.ts";
 import { filesystemUsage, makeDirectory, makeFile, pathStatus, removePath } from "./path-jobs.ts";
 
@@ -36,11 +37,13 @@ export const jobs = {
   openHeld,
   openShared,
   pathStatus,
+  programEnd,
   readDescriptor,
   readDevice,
   removeLock,
   removePath,
   scrambleDescriptor,
+  startProgram,
   sweepStateDirectory,
   syncFilesystem,
   unmountTarget,

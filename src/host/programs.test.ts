@@ -42,6 +42,12 @@ test("of a long output the end is kept, and the program is not held up", async (
   expect(stdout).toMatch(/\nend\n$/);
 });
 
+test("it goes by the name that it was called by, and no signal is blocked or ignored", async () => {
+  const { stdout } = await programs.run("cat", ["/proc/self/cmdline", "/proc/self/status"]);
+  expect(stdout).toMatch(/^cat\0/);
+  expect(stdout.match(/^Sig(Blk|Ign):\t0+$/gm)).toHaveLength(2);
+});
+
 test("a program that is not installed is ENOENT", async () => {
   await expect(programs.run("no-such-program", [])).rejects.toMatchObject({ name: "SystemError", code: "ENOENT" });
 });

@@ -1,81 +1,62 @@
-import { accessSync, constants, createWriteStream } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Writable } from "node:stream";
-import { execa } from "execa";
 import { SystemError } from "../errors.ts";
+import { ChildChanges } from "./child-changes.ts";
 import { lockDevice } from "./device-lock.ts";
 import type { Programs, ProgramResult } from "./host.ts";
-import { makeOutputFile } from "./output-file.ts";
-import type { OutputFile } from "./output-file.ts";
+import type { ProgramEnd, ProgramStart } from "./program-jobs.ts";
 import type { RunJob } from "./worker-pool.ts";
-
-const KEPT_BYTES = 64 * 1024;
 
 /**
  * Programs that work on a disk for as long as it takes: mkfs, fsck, the growing of a filesystem. Which devices they are
  * at work on is told by locks in the directory.
  */
 export function createPrograms(runJob: RunJob, directory: () => string): Programs {
+  const changes = new ChildChanges();
+  const runToEnd = async (key: string, start: ProgramStart): Promise<ProgramEnd> => {
+    const started = await runJob("device", key, "startProgram", start);
+    for (;;) {
+      // From before the look, so that no end between it and the wait is missed.
+      const change = changes.next();
+      const end = await runJob("device", key, "programEnd", started);
+      if (end !== undefined) return end;
+      await change;
+    }
+  };
   return {
     run: async (file, args, held) => {
+      const path = findProgram(file);
+      if (path === undefined) throw new SystemError("ENOENT", `${file} is not on the PATH`);
+      const start = { path, words: [file, ...args], directory: directory() };
+      if (held === undefined) return resultOf(file, await runToEnd(path, { ...start, inherited: [] }));
       await using stack = new AsyncDisposableStack();
-      const ownDirectory = directory();
-      const inherited: Writable[] = [];
-      if (held !== undefined) {
-        const lock = stack.adopt(await lockDevice(runJob, ownDirectory, held.device), (locked) => locked.release());
-        inherited.push(inheritable(lock.fd), inheritable(held.fd));
-      }
-      const stdout = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
-      const stderr = stack.adopt(await makeOutputFile(ownDirectory), (output) => output.close());
-      return await runProgram(file, args, { stdout, stderr, inherited });
+      const lock = stack.adopt(await lockDevice(runJob, start.directory, held.device), (locked) => locked.release());
+      return resultOf(file, await runToEnd(held.device.number, { ...start, inherited: [lock.fd, held.fd] }));
     },
   };
 }
 
 /** Those of the programs that are not on the PATH. */
 export function missingPrograms(files: readonly string[]): readonly string[] {
-  return files.filter((file) => !isOnPath(file));
+  return files.filter((file) => findProgram(file) === undefined);
 }
 
-function isOnPath(file: string): boolean {
+/** Where the program is; undefined if it is in no directory of the PATH. */
+function findProgram(file: string): string | undefined {
   const directories = (process.env["PATH"] ?? "").split(delimiter).filter((directory) => directory !== "");
-  return directories.some((directory) => {
-    try {
-      accessSync(join(directory, file), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return directories.map((directory) => join(directory, file)).find(isExecutable);
 }
 
-interface ProgramFiles {
-  readonly stdout: OutputFile;
-  readonly stderr: OutputFile;
-  /** Open for the program from descriptor 3 on. */
-  readonly inherited: readonly Writable[];
-}
-
-/** A stream is what execa takes for a descriptor above 2; nothing goes through it. */
-function inheritable(fd: number): Writable {
-  return createWriteStream("", { fd, autoClose: false });
-}
-
-async function runProgram(file: string, args: readonly string[], files: ProgramFiles): Promise<ProgramResult> {
-  const { stdout, stderr, inherited } = files;
-  const result = await execa(file, args, {
-    stdio: ["ignore", stdout.stream, stderr.stream, ...inherited],
-    env: { LC_ALL: "C" },
-    reject: false,
-    // A driver that ends does not take the program with it, nor does Ctrl-C.
-    cleanup: false,
-    detached: true,
-  });
-  if (result.exitCode !== undefined) {
-    return { exitCode: result.exitCode, stdout: await stdout.tail(KEPT_BYTES), stderr: await stderr.tail(KEPT_BYTES) };
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
-  if (result.signal !== undefined) {
-    throw new SystemError("EINTR", `${file} was ended by ${result.signal}: ${await stderr.tail(KEPT_BYTES)}`);
-  }
-  throw new SystemError(result.code ?? "EIO", `${file} could not be started: ${result.shortMessage}`);
+}
+
+function resultOf(file: string, { exitCode, signal, stdout, stderr }: ProgramEnd): ProgramResult {
+  if (exitCode === undefined) throw new SystemError("EINTR", `${file} was ended by ${signal}: ${stderr}`);
+  return { exitCode, stdout, stderr };
 }

@@ -38,7 +38,8 @@ export const LOOK_UP = O_PATH | O_CLOEXEC | fileConstants.O_NOFOLLOW;
 export const CREATE_FILE =
   fileConstants.O_CREAT | fileConstants.O_EXCL | fileConstants.O_WRONLY | fileConstants.O_NOFOLLOW | O_CLOEXEC;
 
-const libc = koffi.load(null);
+/** The C library. */
+export const libc = koffi.load(null);
 const errnoNames = namesOfErrno();
 
 const cOpenat: (directory: number, path: string, flags: number, ...mode: ["uint", number]) => number = libc.func(
@@ -152,9 +153,13 @@ export function lockExclusively(fd: number): void {
 
 /** Drops the clean pages that the page cache holds of the range. */
 export function dropCached(fd: number, range: ByteRange): void {
-  const errno = cFadvise(fd, range.offset, range.length, POSIX_FADV_DONTNEED);
+  requireZero("posix_fadvise", cFadvise(fd, range.offset, range.length, POSIX_FADV_DONTNEED));
+}
+
+/** What a function of the C library that gives back an error number says. @throws SystemError */
+export function requireZero(call: string, errno: number): void {
   if (errno !== 0) {
-    throw systemError("posix_fadvise", errno);
+    throw systemError(call, errno);
   }
 }
 
@@ -162,7 +167,8 @@ function rangeArgument(range: ByteRange): BigUint64Array {
   return BigUint64Array.of(BigInt(range.offset), BigInt(range.length));
 }
 
-function check(call: string, result: number): number {
+/** What a function of the C library gave back, if that is not negative. @throws SystemError with its errno */
+export function check(call: string, result: number): number {
   if (result < 0) {
     throw systemError(call, koffi.errno());
   }
