@@ -1,7 +1,7 @@
 // Makes dist/, or the directory that is named, the driver as a few files: `node image/bundle.ts [DIRECTORY]`. It runs
 // where package.json and proto/ lie above it.
 //
-//   main.js, worker.js    the two entry points, and chunk-*.js, which both share
+//   main.js, worker.js    the two entry points, chunk-*.js, which both share, and execa-*.js, loaded with the first LVM
 //   node_modules/         koffi, whose machine code cannot be bundled, for this processor and Debian's C library
 //   licenses.txt          of all packages that went in
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";

@@ -3,7 +3,6 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Writable } from "node:stream";
-import { execa } from "execa";
 import { SystemError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { hasCode } from "./error-code.ts";
@@ -76,6 +75,8 @@ async function tidyUpAfter(child: LvmChild, own: PrivateDirectory, log: Pick<Log
 
 /** @throws SystemError ENOENT when lvm is not installed */
 async function spawnLvm(directory: string): Promise<LvmChild> {
+  // Loaded when it is first needed: it is a fifth of the program, and the first call needs no LVM process.
+  const { execa } = await import("execa");
   const child = execa("lvm", [], {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     buffer: false,
