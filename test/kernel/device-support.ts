@@ -52,15 +52,23 @@ export async function makeSmallDisk(index: number, sizeBytes: number): Promise<S
   };
 }
 
+/** How device-mapper fails: always, or for an hour from now on. */
+type Breakage = "error" | "flakey";
+
 /** Makes the first mebibyte of a volume's device unreadable; returns what mends it. */
-export async function breakStart(world: World, volumeId: string): Promise<() => Promise<void>> {
+export async function breakStart(
+  world: World,
+  volumeId: string,
+  breakage: Breakage = "error",
+): Promise<() => Promise<void>> {
   const name = devicePath(world, volumeId).slice("/dev/mapper/".length);
   const whole = (await dmsetup("table", name)).trim();
   const [start, length, type, disk, offset] = whole.split(" ");
   if (start !== "0" || type !== "linear") throw new Error(`${name} is not one linear segment: ${whole}`);
   const bad = MiB / sectorBytes;
   const rest = `${bad} ${Number(length) - bad} linear ${disk} ${Number(offset) + bad}`;
-  await exchangeTable(name, `0 ${bad} error\n${rest}`);
+  const broken = breakage === "error" ? "error" : `flakey ${disk} ${offset} 0 3600`;
+  await exchangeTable(name, `0 ${bad} ${broken}\n${rest}`);
   return () => exchangeTable(name, whole);
 }
 

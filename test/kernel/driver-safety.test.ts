@@ -8,7 +8,6 @@ import {
   createFilesystem,
   digest,
   dmsetup,
-  filesystemUuid,
   holdExclusively,
   makeSmallDisk,
   setState,
@@ -147,23 +146,6 @@ test.each(["ext4", "xfs", "btrfs"])(
     await world.rpc.DeleteVolume({ volumeId });
   },
 );
-
-test("fifty times staged: the same filesystem with the same data", async () => {
-  const volumeId = await createFilesystem(world, "ext4", 32 * MiB);
-  const request = await stageRequest(world, volumeId, "ext4");
-  const file = join(request.stagingTargetPath, "rows");
-  await world.rpc.NodeStageVolume(request);
-  await writeFile(file, randomBytes(4 * MiB));
-  const [sum, uuid] = [await digest(file), await filesystemUuid(devicePath(world, volumeId))];
-  for (let time = 0; time < 50; time += 1) {
-    await world.rpc.NodeUnstageVolume(request);
-    await world.rpc.NodeStageVolume(request);
-  }
-  expect(await digest(file)).toBe(sum);
-  expect(await filesystemUuid(devicePath(world, volumeId))).toBe(uuid);
-  await world.rpc.NodeUnstageVolume(request);
-  await world.rpc.DeleteVolume({ volumeId });
-});
 
 test("a device that cannot be read is not blank: nothing is made until it can be", async () => {
   for (const state of ["ready", "formatting"]) {

@@ -1,12 +1,13 @@
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
+import { times } from "../campaign.ts";
 import { checkout, runQuietly } from "./command.ts";
 import { jestCommand } from "./jest.ts";
 import { add, broken, none, readJestResults, type Tally } from "./tally.ts";
 
 /** A laboratory that is still busy with one test file after this time hangs. */
-const fileSeconds = 600;
+const fileSeconds = times(3600, 600);
 
 /** Each is a kernel with 2 GiB; on the machine's own device-mapper they would be in each other's way. */
 const laboratories = process.env["LAB"] === "host" ? 1 : Math.min(availableParallelism(), 4);
