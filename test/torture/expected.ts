@@ -1,6 +1,5 @@
 /** What a volume is used as. */
-export const kinds = ["ext4", "xfs", "btrfs", "block"] as const;
-export type Kind = (typeof kinds)[number];
+export type Kind = "ext4" | "xfs" | "btrfs" | "block";
 
 /** What changes what must be there after a power cut. */
 export type Action =

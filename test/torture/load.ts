@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { nextPlace, writePlace } from "./contents.ts";
-import { type Expected, type Kind, kinds } from "./expected.ts";
+import type { Expected, Kind } from "./expected.ts";
 import { type Node, type Published, create, expand, growMounted, publish, remove } from "./node.ts";
 import { Random } from "./random.ts";
 
@@ -14,24 +14,35 @@ const sizes: Readonly<Record<Kind, { readonly first: number; readonly step: numb
   block: { first: 12 * MiB, step: 8 * MiB, most: 28 * MiB },
 };
 
-/** Lives through volumes' lives, one volume of each kind at a time, all at once, until the power is cut. */
+/** So many volumes there are at a time, each of a random kind. */
+const volumesAtOnce = 3;
+
+/** Lives through volumes' lives, some at a time, until the power is cut. */
 export async function load(node: Node, seed: string): Promise<void> {
-  await Promise.all(kinds.map((kind) => liveOn(node, kind, new Random(`${seed}/${kind}`))));
+  const names = [...node.journal.expectations.keys()];
+  const lives = Array.from({ length: volumesAtOnce }, (_, index) =>
+    liveOn(node, names[index], new Random(`${seed}/${index}`)),
+  );
+  await Promise.all(lives);
 }
 
-async function liveOn(node: Node, kind: Kind, random: Random): Promise<never> {
-  for (let published: Published | undefined; ;) {
-    const volume = [...node.journal.expectations.values()].find((one) => one.kind === kind);
-    if (volume === undefined) await createNew(node, kind);
+/** @param name of a volume that is there */
+async function liveOn(node: Node, name: string | undefined, random: Random): Promise<never> {
+  let published: Published | undefined;
+  for (let current = name; ;) {
+    const volume = current === undefined ? undefined : node.journal.expectations.get(current);
+    if (volume === undefined) current = await createNew(node, random);
     else if (published === undefined) published = await takeUp(node, volume, random);
     else published = await use(node, { volume, published }, random);
   }
 }
 
-async function createNew(node: Node, kind: Kind): Promise<void> {
+async function createNew(node: Node, random: Random): Promise<string> {
+  const kind = random.pick({ ext4: 1, xfs: 1, btrfs: 1, block: 1 });
   const volume = { name: `pvc-${randomUUID()}`, kind, createdBytes: sizes[kind].first };
   const action = { action: "create", volume: volume.name, kind, bytes: volume.createdBytes } as const;
   await node.journal.perform(action, () => create(node, volume));
+  return volume.name;
 }
 
 /** A volume that no pod has: it gets one, or grows, or goes. */
