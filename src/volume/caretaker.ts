@@ -24,6 +24,7 @@ export class Caretaker {
   readonly #backupDirectory: string | undefined;
   readonly #backedUp = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #missing = new Set<VolumeGroup>();
 
   constructor(context: Context, backupDirectory: string | undefined) {
     this.#context = context;
@@ -45,16 +46,24 @@ export class Caretaker {
     let again = retryEveryMs;
     try {
       const state = await group.read();
+      if (this.#missing.delete(group)) this.#context.log.info({ volumeGroup: group.name }, "the volume group is there");
       this.#recover(group, state);
       await this.#resumeSuspended(group, state);
       again = lookEveryMs;
       await this.#backUp(group, state);
     } catch (error) {
-      // A group that is not there yet is no fault: it may be made later.
-      const missing = error instanceof LvmError && error.kind === "groupMissing";
-      this.#context.log[missing ? "debug" : "warn"]({ error: String(error) }, "cannot look after the volume group");
+      this.#tellWhy(group, error);
     }
     this.#after(again, () => void this.#attend(group));
+  }
+
+  /** A group that is not there yet is no fault, since it may be made later; one warning is for who mistyped its name. */
+  #tellWhy(group: VolumeGroup, error: unknown): void {
+    const fields = { volumeGroup: group.name, error: String(error) };
+    const isMissing = error instanceof LvmError && error.kind === "groupMissing";
+    if (!isMissing) this.#context.log.warn(fields, "cannot look after the volume group");
+    else if (!this.#missing.has(group)) this.#context.log.warn(fields, "waiting for the volume group");
+    if (isMissing) this.#missing.add(group);
   }
 
   #after(milliseconds: number, work: () => void): void {

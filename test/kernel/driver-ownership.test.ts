@@ -210,6 +210,20 @@ test.each(absences)(
   },
 );
 
+test("a driver that starts before its volume group is there says so once, waits, and goes on", async () => {
+  expect(await world.driver().stop()).toEqual({ code: 0, signal: null });
+  await shell("vgrename", world.volumeGroup, "away");
+  const earlier = (await world.driver().log()).length;
+  await world.start();
+  const said = async (what: string) => (await world.driver().log()).slice(earlier).split(what).length - 1;
+  await until("it says so", async () => (await said("waiting for the volume group")) > 0);
+  expect(await world.rpc.Probe({})).toMatchObject({ ready: { value: false } });
+  await shell("vgrename", "away", world.volumeGroup);
+  await until("it goes on", async () => (await said("the volume group is there")) === 1);
+  expect(await said("waiting for the volume group")).toBe(1);
+  expect(await world.rpc.Probe({})).toMatchObject({ ready: { value: true } });
+});
+
 test("what others do to the group is seen at once", async () => {
   const free = await freeBytes();
   await makeForeign("theirs");
