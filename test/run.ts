@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
+  bundle,
   faultPoints,
   imageTests,
   kernelTests,
@@ -33,6 +34,7 @@ try {
 function stepsOf(name: string): readonly Step[] {
   const inLaboratory = [
     ...laboratoryTests(results),
+    bundle,
     kernelTests(results, []),
     sanityTests(results, []),
     imageTests(results, []),
@@ -43,8 +45,8 @@ function stepsOf(name: string): readonly Step[] {
     all: [...staticChecks, unitTests(results, []), ...inLaboratory],
     check: [...staticChecks, unitTests(results, [])],
     unit: [unitTests(results, args)],
-    kernel: [kernelTests(results, args)],
-    sanity: [sanityTests(results, args)],
+    kernel: [bundle, kernelTests(results, args)],
+    sanity: [bundle, sanityTests(results, args)],
     image: [imageTests(results, args)],
   };
   const steps = parts[name];

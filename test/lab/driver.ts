@@ -18,7 +18,7 @@ export interface DriverOptions {
   /** More of the flags in `src/config.ts`. */
   readonly flags?: readonly string[];
   readonly environment?: NodeJS.ProcessEnv;
-  /** The program and its first arguments; default: the driver of the checkout. */
+  /** The program and its first arguments; default: the bundle that LAB_DRIVER names, or the driver of the checkout. */
   readonly program?: readonly [string, ...string[]];
   /** Longest wait for the socket in milliseconds; default 60,000. */
   readonly patienceMilliseconds?: number;
@@ -43,6 +43,7 @@ export interface Driver {
 }
 
 const checkout = path.resolve(import.meta.dirname, "../..");
+const sources = path.join(checkout, "src/main.ts");
 
 /**
  * Starts `lvm-local-csi node` with the laboratory's LVM lock directory and waits until its socket answers.
@@ -75,7 +76,7 @@ export function describeEnding(ending: Ending): string {
 async function launch(options: DriverOptions): Promise<Driver> {
   // A file and not a pipe: the driver can then never be held up by its reader, and outlives it.
   const log = await open(options.logFile, "a");
-  const [program, ...args] = options.program ?? [process.execPath, path.join(checkout, "src/main.ts")];
+  const [program, ...args] = options.program ?? [process.execPath, process.env["LAB_DRIVER"] ?? sources];
   const child = spawn(program, [...args, ...flagsOf(options)], {
     cwd: checkout,
     env: { ...process.env, ...options.environment },
