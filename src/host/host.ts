@@ -198,7 +198,7 @@ export interface Mounts {
   remove(path: string): Promise<void>;
   /** statfs(2) of the mount there. @throws SystemError ESTALE when it is another one, EIO when it is shut down. */
   usage(path: string, mountId: number): Promise<FilesystemUsage>;
-  /** Writes all of the mounted filesystem to its disk (syncfs(2)). */
+  /** Writes all of the mounted filesystem to its disk (syncfs(2)), the superblock of xfs in its place included. */
   sync(path: string, mountId: number): Promise<void>;
   /** Kernel names of the block devices of each mounted btrfs filesystem, from /sys/fs/btrfs. */
   btrfsDevices(): Promise<readonly string[]>;

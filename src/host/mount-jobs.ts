@@ -1,4 +1,4 @@
-import { constants, openSync } from "node:fs";
+import { constants, openSync, statfsSync } from "node:fs";
 import { openDevice, verifyDevice } from "./block-io.ts";
 import { Descriptor } from "./descriptor.ts";
 import { nodePath } from "./device-node.ts";
@@ -8,13 +8,25 @@ import { MS_BIND, mountAttributes, mountFlagBits } from "./mount-flags.ts";
 import { lastComponent, openMounted, openParent, openPath } from "./path-walk.ts";
 import { hasCode } from "./error-code.ts";
 import { bindThroughPrivateMount } from "./private-bind.ts";
-import { LOOK_UP, attachMount, cloneMount, mount, openat, setMountAttributes, syncfs } from "./system-calls.ts";
+import {
+  LOOK_UP,
+  attachMount,
+  cloneMount,
+  mount,
+  openat,
+  setMountAttributes,
+  setSameLabel,
+  syncfs,
+} from "./system-calls.ts";
 import { unmountPatiently } from "./unmount.ts";
 
 /**
  * Mounting by descriptor: the target is the descriptor of a walk that followed no symlink, given to the kernel as
  * /proc/self/fd/N, so nobody can swap the path between the walk and the call.
  */
+
+/** statfs(2). */
+const XFS_MAGIC = 0x58465342;
 
 export interface FilesystemMountInput {
   readonly device: BlockDevice;
@@ -69,6 +81,10 @@ export function syncFilesystem(input: { path: KubeletPath; mountId: number }): v
   using root = openMounted(input.path, input.mountId);
   // syncfs(2) takes no descriptor that was only looked up.
   using directory = new Descriptor(openSync(root.path, constants.O_RDONLY | constants.O_DIRECTORY));
+  // syncfs(2) leaves the superblock of xfs in the log alone. A log that makes the filesystem larger and then uses
+  // what it grew by cannot be replayed (Linux commit a798011c8fd4): after a power cut nothing would mount it (EUCLEAN).
+  // So the superblock comes first.
+  if (statfsSync(root.path).type === XFS_MAGIC) setSameLabel(directory.number);
   syncfs(directory.number);
 }
 

@@ -28,6 +28,9 @@ const SYS_MOVE_MOUNT = 429;
 const SYS_MOUNT_SETATTR = 442;
 const BLKDISCARD = 0x1277;
 const BLKZEROOUT = 0x127f;
+const FS_IOC_GETFSLABEL = 0x81009431;
+const FS_IOC_SETFSLABEL = 0x41009432;
+const LABEL_BYTES = 256;
 
 /** mount(2) hands on a page at most and cuts what is longer without a word; pages of 4096 bytes are the smallest. */
 const MAXIMUM_MOUNT_DATA_BYTES = 4095;
@@ -141,6 +144,16 @@ export function discard(fd: number, range: ByteRange): void {
 
 export function syncfs(fd: number): void {
   check("syncfs", cSyncfs(fd));
+}
+
+/**
+ * Gives a mounted filesystem the label that it has. xfs then writes its superblock to its place at once
+ * (ioctl_fslabel(2); Linux, fs/xfs/xfs_ioctl.c, xfs_ioc_setlabel).
+ */
+export function setSameLabel(fd: number): void {
+  const label = new BigUint64Array(LABEL_BYTES / BigUint64Array.BYTES_PER_ELEMENT);
+  check("FS_IOC_GETFSLABEL", cIoctl(fd, FS_IOC_GETFSLABEL, "uint64_t *", label));
+  check("FS_IOC_SETFSLABEL", cIoctl(fd, FS_IOC_SETFSLABEL, "uint64_t *", label));
 }
 
 /**

@@ -60,7 +60,7 @@ export async function growFilesystem(
   await withPrograms(context, device, (given) =>
     grow(given.programs, filesystem, { devicePath: given.path, mountPath: path }),
   );
-  // The superblock that is read the next time, and after a power cut, is to be the new one.
+  // The superblock that is read the next time, and by the mount after a power cut, is to be the new one.
   if (mount !== undefined) await context.host.mounts.sync(path, mount.id);
 }
 
