@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { FilesystemName } from "../../src/filesystem/names.ts";
 import { dmsetup } from "./device-support.ts";
+import { exchangeTable, hangDevice } from "./device-tables.ts";
 import { type Staged, discardVolume, stagedVolume } from "./volume-support.ts";
 import {
   MiB,
@@ -50,26 +51,6 @@ async function conditions(volumeId: string, paths: readonly string[]): Promise<r
 async function breakDevice(device: string): Promise<void> {
   const [start = "", length = ""] = (await dmsetup("table", device)).split(" ");
   await exchangeTable(device, `${start} ${length} error`);
-}
-
-/** Makes every access to the device hang, as a disk does that is out of reach; returns what ends that. */
-async function hangDevice(device: string): Promise<() => Promise<void>> {
-  const table = (await dmsetup("table", device)).trim();
-  const [start = "", length = ""] = table.split(" ");
-  await dmsetup("create", "stuck", "--table", table);
-  await exchangeTable(device, `${start} ${length} linear /dev/mapper/stuck 0`);
-  await dmsetup("suspend", "--nolockfs", "stuck");
-  return async () => {
-    await dmsetup("resume", "stuck");
-    await exchangeTable(device, table);
-    await dmsetup("remove", "stuck");
-  };
-}
-
-async function exchangeTable(device: string, table: string): Promise<void> {
-  await dmsetup("load", device, "--table", table);
-  await dmsetup("suspend", "--nolockfs", "--noflush", device);
-  await dmsetup("resume", device);
 }
 
 const troubles: readonly (readonly [string, FilesystemName, (target: string, device: string) => Promise<unknown>])[] = [

@@ -1,4 +1,5 @@
 import { type SmallDisk, dmsetup, makeSmallDisk } from "./device-support.ts";
+import { exchangeTable } from "./device-tables.ts";
 
 /**
  * What a disk can do to the driver:
@@ -28,17 +29,12 @@ export async function makeFaultyDisk(index: number, sizeBytes: number): Promise<
   const disk = await makeSmallDisk(index, sizeBytes);
   const whole = (await dmsetup("table", disk.path)).trim();
   const [start = "", length = "", , device = "", offset = ""] = whole.split(" ");
-  const exchange = async (table: string): Promise<void> => {
-    await dmsetup("load", disk.path, "--table", table);
-    await dmsetup("suspend", "--nolockfs", "--noflush", disk.path);
-    await dmsetup("resume", disk.path);
-  };
   return {
     ...disk,
     strike: (fault) => {
       const [target, ...args] = targets[fault];
-      return exchange([start, length, target, device, offset, ...args].join(" "));
+      return exchangeTable(disk.path, [start, length, target, device, offset, ...args].join(" "));
     },
-    heal: () => exchange(whole),
+    heal: () => exchangeTable(disk.path, whole),
   };
 }
