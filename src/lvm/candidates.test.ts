@@ -79,10 +79,6 @@ test("the lower devices of a stack do not, nor do their partitions", () => {
   ).toEqual(["dm-0", "dm-1"]);
 });
 
-test("a suspended map is not touched", () => {
-  expect(namesOf(device("dm-0", { mapping: { name: "m", uuid: "mpath-1", suspended: true } }))).toEqual([]);
-});
-
 test("the signature shows a change of the set, not of its order", () => {
   const [a, b] = [device("sda"), device("sdb")];
   expect(signatureOf([a, b])).toBe(signatureOf([b, a]));

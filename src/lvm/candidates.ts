@@ -17,7 +17,6 @@ export function candidateDevices(devices: readonly BlockDevice[], kubeletDirecto
       device.sizeBytes >= smallestBytes &&
       !unsuitableName.test(device.name) &&
       !ofVolumes.has(device.name) &&
-      device.mapping?.suspended !== true &&
       !isHeld(device, byName),
   );
 }

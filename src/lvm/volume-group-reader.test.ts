@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { SystemError } from "../errors.ts";
 import type { Devices } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
 import { diskImages, fakeDisks } from "./disk-images.fixture.ts";
@@ -208,6 +209,26 @@ test("a disk that hangs is passed over, and not asked again while it does", asyn
   hang.resolve();
   await new Promise((resolve) => setTimeout(resolve, 10));
   await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupMissing" });
+});
+
+test("a group whose disks are suspended is unreadable, not missing", async () => {
+  const disks = fakeDisks(diskImages());
+  let suspended = true;
+  const devices: Devices = {
+    ...disks.devices,
+    list: async () =>
+      (await disks.devices.list()).map((device) => ({ ...device, mapping: { name: "m", uuid: "mpath-1", suspended } })),
+  };
+  disks.beforeRead = () => {
+    if (suspended) throw new SystemError("EAGAIN", "it is suspended");
+  };
+  const reader = readerOf(devices);
+  await expect(reader.read()).rejects.toMatchObject({
+    kind: "groupUnreadable",
+    message: expect.stringContaining("sda, sdb"),
+  });
+  suspended = false;
+  expect((await reader.read("thorough")).members).toHaveLength(2);
 });
 
 test("a disk of the group that hangs later counts as missing until it answers", async () => {

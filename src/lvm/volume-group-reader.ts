@@ -128,15 +128,16 @@ export class VolumeGroupReader {
     try {
       return await findGroup(this.#reads, name, labelled, this.#believed);
     } catch (error) {
-      if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error);
+      if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error, candidates);
       throw error;
     }
   }
 
-  /** Where a device does not answer, nobody knows that the group is missing. */
-  #whyMissing(error: LvmError): LvmError {
+  /** Where a device does not answer, as one that is suspended, nobody knows that the group is missing. */
+  #whyMissing(error: LvmError, candidates: readonly BlockDevice[]): LvmError {
     const { name } = this.#options;
-    const silent = this.#reads.silent();
+    const suspended = candidates.filter(({ mapping }) => mapping?.suspended === true);
+    const silent = [...this.#reads.silent(), ...suspended.map((device) => device.name)];
     if (silent.length > 0) {
       const problem = `volume group ${name} is on no device that answers; ${silent.join(", ")} does not`;
       return new LvmError("groupUnreadable", problem, { cause: error });
