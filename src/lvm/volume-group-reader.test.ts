@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { SystemError } from "../errors.ts";
 import type { Devices } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
-import { diskImages, fakeDisks } from "./disk-images.fixture.ts";
+import { diskImages, fakeDevice, fakeDisks } from "./disk-images.fixture.ts";
 import { VolumeGroupReader } from "./volume-group-reader.ts";
 
 const headerOffset = 4096;
@@ -217,7 +217,7 @@ test("a group whose disks are suspended is unreadable, not missing", async () =>
   const devices: Devices = {
     ...disks.devices,
     list: async () =>
-      (await disks.devices.list()).map((device) => ({ ...device, mapping: { name: "m", uuid: "mpath-1", suspended } })),
+      Array.from(disks.images.keys(), (name) => ({ ...fakeDevice(name), mapping: { name, uuid: name, suspended } })),
   };
   disks.beforeRead = () => {
     if (suspended) throw new SystemError("EAGAIN", "it is suspended");

@@ -85,10 +85,3 @@ export function creation(volumeGroup: string, sizeBytes = 16 * MiB) {
     parameters: { volumeGroup },
   };
 }
-
-/** How long something takes, in milliseconds. */
-export async function timed(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
