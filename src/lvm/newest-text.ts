@@ -16,6 +16,7 @@ export function newestText(texts: readonly CommittedText[], name: string): Whole
   if (newest !== undefined) {
     refuseTwins(whole, name);
     for (const other of others) refuseStranger(newest, other);
+    for (const text of ours) if (!isWhole(text)) refuseUnknownDamage(newest, text);
     return newest;
   }
   if (ours.length === 0) throw new LvmError("groupMissing", `no device carries volume group ${name}; see pvs`);
@@ -61,5 +62,19 @@ function refuseStranger(newest: WholeText, other: WholeText): void {
     "groupAmbiguous",
     `${newer} and ${older} carry metadata of volume group ${newest.name} that do not know each other; ` +
       `find out which is the host's (pvs, lsblk), and detach or wipefs the other`,
+  );
+}
+
+/**
+ * A damaged text on a disk that the newest one does not name may be the host's own, and the newest that of a disk which
+ * came from elsewhere and carries a group of the same name.
+ */
+function refuseUnknownDamage(newest: WholeText, damaged: CommittedText): void {
+  const named = physicalVolumeUuids(newest.text);
+  if (damaged.carriers.some((one) => named.has(one.label.uuid))) return;
+  const names = damaged.carriers.map((one) => one.device.name).join(" and ");
+  throw new LvmError(
+    "groupAmbiguous",
+    `${names} carries damaged metadata of a volume group that is named ${newest.name} too; mend it (vgck), or wipefs it`,
   );
 }

@@ -1,14 +1,13 @@
 import { expect, test } from "@jest/globals";
-import { SystemError } from "../errors.ts";
 import type { Devices } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
-import { diskImages, fakeDevice, fakeDisks } from "./disk-images.fixture.ts";
+import { diskImages, fakeDisks } from "./disk-images.fixture.ts";
 import { VolumeGroupReader } from "./volume-group-reader.ts";
 
 const headerOffset = 4096;
 
-function readerOf(devices: Devices, patienceMilliseconds = 5000): VolumeGroupReader {
-  return new VolumeGroupReader({ name: "vg-0", devices, excludedDirectory: "/kubelet", patienceMilliseconds });
+function readerOf(devices: Devices): VolumeGroupReader {
+  return new VolumeGroupReader({ name: "vg-0", devices, excludedDirectory: "/kubelet" });
 }
 
 /** Changes a disk as a commit does: another text behind the old one, then the header. */
@@ -118,9 +117,12 @@ function forged(change: (text: string) => string, uuid = strangeUuid): Buffer {
   return image;
 }
 
+const onItsOwn = (text: string): string =>
+  text.replace(secondUuid, strangeUuid).replace(firstUuid, strangeUuid.replace("F", "G"));
+
 /** Forgeries that name themselves in place of the second disk; the last one is not named by its own text. */
 const forgeries = [
-  (text: string): string => text.replace(secondUuid, strangeUuid).replace(firstUuid, strangeUuid.replace("F", "G")),
+  onItsOwn,
   (text: string): string => text.replace(secondUuid, strangeUuid),
   (text: string): string => text.replace(secondUuid, strangeUuid).replace("dIdfPQ", "Forged"),
 ];
@@ -154,6 +156,21 @@ test("a forged disk does not stand in for a group that is gone", async () => {
 test.each(forgeries)("a forged disk that is there from the start makes the group ambiguous: %#", async (forgery) => {
   const reader = readerOf(fakeDisks([...diskImages(), forged(forgery)]).devices);
   await expect(reader.read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
+});
+
+test("a group is not taken for another one of its name whose metadata are damaged", async () => {
+  const [first, second] = diskImages();
+  const stranger = forged(onItsOwn);
+  first.write("damaged", headerOffset + 7168 + 100);
+  second.write("damaged", headerOffset + 7168 + 100);
+  const disks = fakeDisks([first, second]);
+  const reader = readerOf(disks.devices);
+  await expect(reader.read()).rejects.toMatchObject({ kind: "groupUnreadable" });
+  disks.images.set("sdc", stranger);
+  await expect(reader.read("thorough")).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  disks.images.delete("sda");
+  disks.images.delete("sdb");
+  expect((await reader.read("thorough")).members.map((one) => one.device.name)).toEqual(["sdc"]);
 });
 
 test("a text that does not name its own disk says nothing", async () => {
@@ -193,58 +210,4 @@ test("a disk joins a known group when a known disk names it", async () => {
   const { state, members } = await reader.read("thorough");
   expect(members.map((one) => one.device.name)).toEqual(["sda", "sdb", "sdc"]);
   expect(state.physicalVolumes.map((volume) => volume.uuid)).toContain(strangeUuid.replaceAll("-", ""));
-});
-
-test("a disk that hangs is passed over, and not asked again while it does", async () => {
-  const disks = fakeDisks([...diskImages(), Buffer.alloc(16_384)]);
-  const hang = Promise.withResolvers<void>();
-  disks.beforeRead = (name) => (name === "sdc" ? hang.promise : undefined);
-  const reader = readerOf(disks.devices, 20);
-  await reader.read("search");
-  await reader.read("search");
-  expect(disks.reads.filter((name) => name === "sdc")).toHaveLength(1);
-  disks.images.delete("sda");
-  disks.images.delete("sdb");
-  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupUnreadable" });
-  hang.resolve();
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupMissing" });
-});
-
-test("a group whose disks are suspended is unreadable, not missing", async () => {
-  const disks = fakeDisks(diskImages());
-  let suspended = true;
-  const devices: Devices = {
-    ...disks.devices,
-    list: async () =>
-      Array.from(disks.images.keys(), (name) => ({ ...fakeDevice(name), mapping: { name, uuid: name, suspended } })),
-  };
-  disks.beforeRead = () => {
-    if (suspended) throw new SystemError("EAGAIN", "it is suspended");
-  };
-  const reader = readerOf(devices);
-  await expect(reader.read()).rejects.toMatchObject({
-    kind: "groupUnreadable",
-    message: expect.stringContaining("sda, sdb"),
-  });
-  suspended = false;
-  expect((await reader.read("thorough")).members).toHaveLength(2);
-});
-
-test("a disk of the group that hangs later counts as missing until it answers", async () => {
-  const disks = fakeDisks(diskImages());
-  const reader = readerOf(disks.devices, 20);
-  await reader.read();
-  const hang = Promise.withResolvers<void>();
-  disks.beforeRead = (name) => (name === "sdb" ? hang.promise : undefined);
-  const without = await Promise.all([reader.read(), reader.read()]);
-  for (const { state } of without) {
-    expect(state.physicalVolumes.map((volume) => volume.device?.name)).toEqual(["sda", undefined]);
-  }
-  disks.beforeRead = () => hang.promise;
-  await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupUnreadable" });
-  hang.resolve();
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  const { state } = await reader.read("thorough");
-  expect(state.physicalVolumes.map((volume) => volume.device?.name)).toEqual(["sda", "sdb"]);
 });
