@@ -1,6 +1,7 @@
 import { copyFile, readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { proportionalBytes } from "../lab/memory.ts";
 import { type Bed, MiB, createVolume, kubeletRequests, openBed } from "./bed.ts";
 import { imageCommand } from "./image-command.ts";
 import { type Row, atMost, countRow, ratioRow } from "./row.ts";
@@ -60,18 +61,12 @@ async function operate(bed: Bed, count: number): Promise<void> {
 /** MiB of the driver and of each process that it has started. */
 async function memoryOf({ driver }: Bed): Promise<readonly number[]> {
   const children = await childrenOf(driver.pid);
-  return Promise.all([driver.pid, ...children].map(proportionalMebibytes));
+  const bytes = await Promise.all([driver.pid, ...children].map(proportionalBytes));
+  return bytes.map((each) => each / MiB);
 }
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-async function proportionalMebibytes(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
-  if (kibibytes === undefined) throw new Error(`/proc/${pid}/smaps_rollup tells no PSS`);
-  return (Number(kibibytes) * 1024) / MiB;
 }
 
 async function childrenOf(pid: number): Promise<readonly number[]> {
