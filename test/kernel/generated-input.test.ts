@@ -38,11 +38,11 @@ afterAll(async () => {
   await disk.remove();
 });
 
-/** The image's command line, whose flags keep the memory flat, with the sources instead of its bundle. */
+/** The image's command line, whose flags keep the memory flat, also where the bundle has not been made. */
 async function imageFlags() {
   const { program, environment } = await imageCommand();
   const [node, ...args] = program;
-  return { program: [node, ...args.slice(0, -1), "src/main.ts"] as const, environment };
+  return { program: [node, ...args.slice(0, -1), process.env["LAB_DRIVER"] ?? "src/main.ts"] as const, environment };
 }
 
 /** Names, paths and things in the way of paths. */

@@ -14,12 +14,12 @@ import {
   type TwoGroups,
   creation,
   discardPublished,
+  expectChanges,
   expectGroupWorks,
   expectUsable,
   openTwoGroups,
   publishedVolume,
 } from "./two-groups.ts";
-import { createVolume } from "./volume-support.ts";
 import { MiB, type World, claimName, logicalVolumeOf, logicalVolumes, shell } from "./world.ts";
 
 let groups: TwoGroups;
@@ -40,9 +40,7 @@ afterEach(async () => {
   await untilReadable();
   await expectUsable(world, volume);
   expect(await readFile(join(volume.target, "early"), "utf8")).toBe("committed");
-  const volumeId = await createVolume(world, { sizeBytes: 16 * MiB });
-  await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 32 * MiB } });
-  await world.rpc.DeleteVolume({ volumeId });
+  await expectChanges(world);
 });
 
 afterAll(async () => {

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
 import { type SmallDisk, makeSmallDisk } from "./device-support.ts";
-import { type Staged, type Wanted, stagedVolume } from "./volume-support.ts";
+import { type Staged, type Wanted, createVolume, stagedVolume } from "./volume-support.ts";
 import { MiB, type World, claimName, logicalVolumeOf, mountCapability, openWorld, shell, targetPath } from "./world.ts";
 
 /** A driver with two volume groups, each on a disk of its own, which may come to grief alone. */
@@ -84,4 +84,11 @@ export function creation(volumeGroup: string, sizeBytes = 16 * MiB) {
     volumeCapabilities: [mountCapability()],
     parameters: { volumeGroup },
   };
+}
+
+/** A group whose metadata LVM changes, and whose volumes come and go. */
+export async function expectChanges(world: World): Promise<void> {
+  const volumeId = await createVolume(world, { sizeBytes: 16 * MiB });
+  await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 32 * MiB } });
+  await world.rpc.DeleteVolume({ volumeId });
 }
