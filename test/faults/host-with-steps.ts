@@ -39,6 +39,7 @@ function devicesWithSteps(devices: Devices, steps: Steps): Devices {
 function writableWithSteps(device: WritableDevice, steps: Steps): WritableDevice {
   return {
     read: (ranges) => device.read(ranges),
+    holdsZeroes: (ranges) => device.holdsZeroes(ranges),
     zero: (range) => steps.take("zero", () => device.zero(range)),
     discard: (range) => steps.take("discard", () => device.discard(range)),
     scramble: (range) => steps.take("scramble", () => device.scramble(range)),
