@@ -2,6 +2,7 @@ import { constants, lstatSync, openSync, unlinkSync } from "node:fs";
 import { SystemError } from "../errors.ts";
 import { Descriptor } from "./descriptor.ts";
 import { hasCode, ignoring } from "./error-code.ts";
+import { patiently } from "./patiently.ts";
 import { lockExclusively } from "./system-calls.ts";
 
 /**
@@ -14,13 +15,13 @@ const ATTEMPTS = 8;
 
 /** Makes the file if it is absent, and locks it. The number of a descriptor that is not closed here. */
 export function lockPath(input: { path: string }): number {
-  return openLocked(input.path, constants.O_RDWR | constants.O_CREAT).number;
+  return patiently(() => openLocked(input.path, constants.O_RDWR | constants.O_CREAT)).number;
 }
 
 /** Removes the file of a lock, unless somebody holds it. */
 export function removeLock(input: { path: string }): void {
   ignoring(["ENOENT", "EBUSY"], () => {
-    using _lock = openLocked(input.path, constants.O_RDWR);
+    using _lock = patiently(() => openLocked(input.path, constants.O_RDWR));
     unlinkSync(input.path);
   });
 }

@@ -17,8 +17,9 @@ import {
   setMountAttributes,
   setSameLabel,
   syncfs,
+  unmount,
 } from "./system-calls.ts";
-import { unmountPatiently } from "./unmount.ts";
+import { patiently } from "./patiently.ts";
 
 /**
  * Mounting by descriptor: the target is the descriptor of a walk that followed no symlink, given to the kernel as
@@ -74,7 +75,7 @@ export function bindMount(input: BindMountInput, attach = attachClone): void {
 /** The parent is reached by descriptor, the mount by name: while a descriptor of a mount is open, it is busy. */
 export function unmountTarget(input: { target: KubeletPath }): void {
   using parent = openParent(input.target);
-  unmountPatiently(`${parent.path}/${lastComponent(input.target)}`);
+  patiently(() => unmount(`${parent.path}/${lastComponent(input.target)}`));
 }
 
 export function syncFilesystem(input: { path: KubeletPath; mountId: number }): void {

@@ -6,8 +6,8 @@ import type { MountFlag } from "./host.ts";
 import { MS_BIND, MS_PRIVATE, MS_REMOUNT, mountFlagBits } from "./mount-flags.ts";
 import { removePrivateDirectory } from "./private-contents.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
-import { mount } from "./system-calls.ts";
-import { unmountPatiently } from "./unmount.ts";
+import { mount, unmount } from "./system-calls.ts";
+import { patiently } from "./patiently.ts";
 
 /**
  * A bind mount with flags of its own before Linux 5.12, which can set them only on a mount that is attached. Flags that
@@ -40,7 +40,7 @@ export function bindThroughPrivateMount({ source, target, flags, parent }: Priva
 /** Takes away what is mounted in such a directory, also when a run was killed in the middle. */
 export function unmountPrivate(path: string): void {
   for (const target of [placeIn(path), filesystemIn(path)]) {
-    ignoring(["EINVAL", "ENOENT"], () => unmountPatiently(target));
+    ignoring(["EINVAL", "ENOENT"], () => patiently(() => unmount(target)));
   }
 }
 

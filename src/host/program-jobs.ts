@@ -42,12 +42,14 @@ export function startProgram({ path, words, directory, inherited }: ProgramStart
 
 /** How the program ended, and what it said at last; undefined while it is at work. */
 export function programEnd(started: StartedProgram): ProgramEnd | undefined {
+  using files = new DisposableStack();
+  const stdout = files.use(new Descriptor(started.stdout));
+  const stderr = files.use(new Descriptor(started.stderr));
   const status = endOf(started.pid);
   if (status === undefined) {
+    files.move();
     return undefined;
   }
-  using stdout = new Descriptor(started.stdout);
-  using stderr = new Descriptor(started.stderr);
   // wait(2): the low seven bits are the signal that ended it, the byte above them is its exit status.
   const signal = status & 0x7f;
   return {

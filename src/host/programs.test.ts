@@ -48,6 +48,10 @@ test("it goes by the name that it was called by, and no signal is blocked or ign
   expect(stdout.match(/^Sig(Blk|Ign):\t0+$/gm)).toHaveLength(2);
 });
 
+test("an argument with a NUL character, which would end it early, is refused", async () => {
+  await expect(programs.run("echo", ["a\0b"])).rejects.toMatchObject({ code: "EINVAL" });
+});
+
 test("a program that is not installed is ENOENT", async () => {
   await expect(programs.run("no-such-program", [])).rejects.toMatchObject({ name: "SystemError", code: "ENOENT" });
 });

@@ -18,7 +18,7 @@ export function createPrograms(runJob: RunJob, directory: () => string): Program
     for (;;) {
       // From before the look, so that no end between it and the wait is missed.
       const change = changes.next();
-      const end = await runJob("device", key, "programEnd", started);
+      const end = await runJob("child", key, "programEnd", started);
       if (end !== undefined) return end;
       await change;
     }

@@ -1,4 +1,5 @@
 import { constants } from "node:fs";
+import { SystemError } from "../errors.ts";
 import { check, libc, requireZero } from "./system-calls.ts";
 
 /**
@@ -51,7 +52,7 @@ export interface Spawn {
   readonly environment: NodeJS.ProcessEnv;
   readonly stdout: number;
   readonly stderr: number;
-  /** Descriptors that stay open in the program, under the same numbers. */
+  /** Descriptors that the program gets too, under other numbers. */
   readonly inherited: readonly number[];
 }
 
@@ -66,9 +67,12 @@ export function spawnProgram(spawn: Spawn): number {
   const environment = Object.entries(spawn.environment).map(([name, value]) => `${name}=${value}`);
   const pid = new Int32Array(1);
   const { path, words } = spawn;
+  if ([path, ...words, ...environment].some((word) => word.includes("\0"))) {
+    throw new SystemError("EINVAL", `start ${path}: a NUL character in an argument`);
+  }
   const errno = cSpawn(pid, path, actions.bytes, attributes.bytes, [...words, null], [...environment, null]);
   requireZero(`start ${path}`, errno);
-  return pid[0] ?? 0;
+  return pid[0] ?? Number.NaN;
 }
 
 /** The status of a child that has ended, which waitpid(2) tells once; undefined while it runs. @throws SystemError */
@@ -85,8 +89,10 @@ function fileActions({ stdout, stderr, inherited }: Spawn): OwnedBytes {
   const bytes = new Uint8Array(OPAQUE_BYTES);
   requireZero("posix_spawn_file_actions_init", cInitActions(bytes));
   requireZero("addopen", cAddOpen(bytes, 0, "/dev/null", constants.O_RDONLY, 0));
-  // A descriptor that is duplicated onto itself loses its close-on-exec flag.
-  const duplicates = [[stdout, 1] as const, [stderr, 2] as const, ...inherited.map((fd) => [fd, fd] as const)];
+  // A duplicate has no close-on-exec flag. Onto itself a descriptor loses it since glibc 2.29 only.
+  const free = Math.max(stdout, stderr, ...inherited) + 1;
+  const copies = inherited.map((fd, index) => [fd, free + index] as const);
+  const duplicates = [[stdout, 1] as const, [stderr, 2] as const, ...copies];
   for (const [from, to] of duplicates) requireZero("adddup2", cAddDuplicate(bytes, from, to));
   return { bytes, [Symbol.dispose]: () => void cFreeActions(bytes) };
 }

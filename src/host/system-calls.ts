@@ -31,6 +31,9 @@ const BLKZEROOUT = 0x127f;
 const FS_IOC_GETFSLABEL = 0x81009431;
 const FS_IOC_SETFSLABEL = 0x41009432;
 const LABEL_BYTES = 256;
+const SIG_BLOCK = 0;
+/** No C library has a larger sigset_t. */
+const SIGNAL_SET_BYTES = 128;
 
 /** mount(2) hands on a page at most and cuts what is longer without a word; pages of 4096 bytes are the smallest. */
 const MAXIMUM_MOUNT_DATA_BYTES = 4095;
@@ -71,6 +74,12 @@ const cSyscall: (number: number, ...typesAndValues: readonly unknown[]) => numbe
 );
 const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
 const cFlock: (fd: number, operation: number) => number = libc.func("int flock(int fd, int operation)");
+const cSigaddset: (signals: Uint8Array, signal: number) => number = libc.func(
+  "int sigaddset(void *signals, int signal)",
+);
+const cSigmask: (how: number, signals: Uint8Array, old: null) => number = libc.func(
+  "int pthread_sigmask(int how, void *signals, void *old)",
+);
 const cFadvise: (fd: number, offset: number, length: number, advice: number) => number = libc.func(
   "int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)",
 );
@@ -162,6 +171,13 @@ export function setSameLabel(fd: number): void {
  */
 export function lockExclusively(fd: number): void {
   check("flock", cFlock(fd, LOCK_EX | LOCK_NB));
+}
+
+/** Keeps a signal from this thread alone; others of the process still get it. */
+export function blockSignal(signal: number): void {
+  const signals = new Uint8Array(SIGNAL_SET_BYTES);
+  check("sigaddset", cSigaddset(signals, signal));
+  requireZero("pthread_sigmask", cSigmask(SIG_BLOCK, signals, null));
 }
 
 /** Drops the clean pages that the page cache holds of the range. */

@@ -24,7 +24,7 @@ export interface WorkerPool {
 const patienceMilliseconds = 5_000;
 
 /**
- * Each lane has threads of its own, up to `most`: together 72, if as many disks hang in every way there is. While they
+ * Each lane has threads of its own, up to `most`: together 73, if as many disks hang in every way there is. While they
  * do not, at most `usual` are at work, and most of the time one or two threads serve all lanes.
  */
 const lanes = {
@@ -43,6 +43,8 @@ const lanes = {
   data: { usual: 4, most: 6, patienceMilliseconds },
   /** What is short unless the disk hangs: opening, flushing and closing a logical volume's device. */
   device: { usual: 4, most: 8, patienceMilliseconds },
+  /** Whether a program has ended, which waits for nothing. */
+  child: { usual: 1, most: 1, patienceMilliseconds },
 } satisfies Record<string, LaneLimits>;
 
 const IDLE_MILLISECONDS = 60_000;
@@ -62,6 +64,7 @@ export function createWorkerPool(): WorkerPool {
     mount: new WorkerLane(stock, lanes.mount),
     data: new WorkerLane(stock, lanes.data),
     device: new WorkerLane(stock, lanes.device),
+    child: new WorkerLane(stock, lanes.child),
   };
   return {
     runJob: async <Name extends keyof Jobs>(

@@ -1,9 +1,14 @@
+import { constants } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { jobs } from "./jobs.ts";
 import { describeError } from "./job-message.ts";
 import type { JobAnswer, JobRequest } from "./job-message.ts";
+import { blockSignal } from "./system-calls.ts";
 
 /** The entry of a worker thread: does one job after another, as the messages ask. */
+
+// The end of a program interrupts the system call of the thread that started it, unless that blocks the signal (EINTR).
+blockSignal(constants.signals.SIGCHLD);
 
 parentPort?.on("message", ({ name, input }: JobRequest) => {
   const answer = perform(name, input);

@@ -24,7 +24,10 @@ export function candidateDevices(devices: readonly BlockDevice[], kubeletDirecto
 /** What tells two sets of candidates apart. */
 export function signatureOf(candidates: readonly BlockDevice[]): string {
   return candidates
-    .map((device) => `${device.name} ${device.number} ${device.sizeBytes} ${device.mapping?.uuid ?? ""}`)
+    .map(({ name, number, sizeBytes, mapping }) =>
+      // one that is resumed can be read from then on, and may be a copy of what was found without it
+      [name, number, sizeBytes, mapping?.uuid ?? "", mapping?.suspended === true].join(" "),
+    )
     .toSorted()
     .join("\n");
 }

@@ -61,6 +61,11 @@ export class GroupCommands {
     return (await this.#send(build, () => {})).verdict;
   }
 
+  /** @throws LvmError groupUnreadable when it is not certain that this is the group that is meant */
+  requireCertain(): Promise<void> {
+    return this.#reader.requireCertain();
+  }
+
   end(): Promise<void> {
     return this.#session.end();
   }

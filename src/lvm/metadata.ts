@@ -23,7 +23,7 @@ export interface Headers {
 
 /** A text that some metadata area names as committed. */
 export interface CommittedText {
-  /** The volume group's name. */
+  /** The volume group's name; empty when the text is so damaged that it does not tell. */
   readonly name: string;
   /** Undefined when no copy of it is whole. */
   readonly text: Section | undefined;
@@ -94,7 +94,7 @@ async function readFirstWhole(devices: DeviceReads, copies: Headers["found"]): P
   for (const { labelled, header } of copies) {
     const bytes = await readText(devices, labelled.device, header);
     const content = bytes.toString("utf8");
-    name = /^\s*([^\s{]+)/.exec(content)?.[1] ?? name;
+    name = /^\s*([\w+.-]+)\s*\{/.exec(content)?.[1] ?? name;
     const text = checksum(bytes) === header.textChecksum ? parsed(content) : undefined;
     if (text === undefined) continue;
     return {

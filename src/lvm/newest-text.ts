@@ -16,7 +16,8 @@ export function newestText(texts: readonly CommittedText[], name: string): Whole
   if (newest !== undefined) {
     refuseTwins(whole, name);
     for (const other of others) refuseStranger(newest, other);
-    for (const text of ours) if (!isWhole(text)) refuseUnknownDamage(newest, text);
+    const damaged = texts.filter((text) => !isWhole(text) && (text.name === name || text.name === ""));
+    for (const text of damaged) refuseUnknownDamage(newest, text);
     return newest;
   }
   if (ours.length === 0) throw new LvmError("groupMissing", `no device carries volume group ${name}; see pvs`);
@@ -75,6 +76,7 @@ function refuseUnknownDamage(newest: WholeText, damaged: CommittedText): void {
   const names = damaged.carriers.map((one) => one.device.name).join(" and ");
   throw new LvmError(
     "groupAmbiguous",
-    `${names} carries damaged metadata of a volume group that is named ${newest.name} too; mend it (vgck), or wipefs it`,
+    `${names} carries damaged metadata of a volume group that ${damaged.name === "" ? "may be" : "is"} named ` +
+      `${newest.name} too; mend it (vgck), detach it, or wipefs it`,
   );
 }

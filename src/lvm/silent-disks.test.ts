@@ -46,6 +46,30 @@ test("a group whose disks are suspended is unreadable, not missing", async () =>
   expect((await reader.read("thorough")).members).toHaveLength(2);
 });
 
+test("a copy of a disk is not believed while the group's own disks are suspended", async () => {
+  const disks = fakeDisks([...diskImages(), diskImages()[1]]);
+  let suspended = true;
+  const devices: Devices = {
+    ...disks.devices,
+    list: async () =>
+      Array.from(disks.images.keys(), (name) => {
+        const mapping = { name, uuid: name, suspended: suspended && name !== "sdc" };
+        return { ...fakeDevice(name), mapping };
+      }),
+  };
+  disks.beforeRead = (name) => {
+    if (suspended && name !== "sdc") throw new SystemError("EAGAIN", "it is suspended");
+  };
+  const reader = readerOf(devices);
+  await reader.read();
+  await expect(reader.requireCertain()).rejects.toMatchObject({ kind: "groupUnreadable" });
+  suspended = false;
+  await expect(reader.read("thorough")).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  disks.images.delete("sdc");
+  await reader.read("thorough");
+  await reader.requireCertain();
+});
+
 test("a disk of the group that hangs later counts as missing until it answers", async () => {
   const disks = fakeDisks(diskImages());
   const reader = readerOf(disks.devices);

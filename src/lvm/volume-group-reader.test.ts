@@ -168,6 +168,9 @@ test("a group is not taken for another one of its name whose metadata are damage
   await expect(reader.read()).rejects.toMatchObject({ kind: "groupUnreadable" });
   disks.images.set("sdc", stranger);
   await expect(reader.read("thorough")).rejects.toMatchObject({ kind: "groupAmbiguous" });
+  first.fill(0, headerOffset + 7168, headerOffset + 7168 + 512);
+  second.fill(0, headerOffset + 7168, headerOffset + 7168 + 512);
+  await expect(readerOf(disks.devices).read()).rejects.toMatchObject({ kind: "groupAmbiguous" });
   disks.images.delete("sda");
   disks.images.delete("sdb");
   expect((await reader.read("thorough")).members.map((one) => one.device.name)).toEqual(["sdc"]);

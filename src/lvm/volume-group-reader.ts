@@ -40,6 +40,8 @@ export class VolumeGroupReader {
   #known: FoundGroup | LvmError | undefined;
   /** Uuids of the physical volumes that the group was last seen with; they stay known while it cannot be seen. */
   #believed: ReadonlySet<string> | undefined;
+  /** Names of the devices that gave no answer when all were searched last. */
+  #unanswered: readonly string[] = [];
   #signature = "";
   #lookedAt = Number.NEGATIVE_INFINITY;
   #searchedAt = Number.NEGATIVE_INFINITY;
@@ -57,6 +59,16 @@ export class VolumeGroupReader {
   read(care: Care = "usual"): Promise<FoundGroup> {
     if (cares.indexOf(care) > cares.indexOf(this.#wanted)) this.#wanted = care;
     return this.#runs.join();
+  }
+
+  /**
+   * Makes sure that the group that was found is the one that is meant: a disk that has not answered since the first look
+   * may carry another one of its name.
+   * @throws LvmError groupUnreadable, and as `read` does
+   */
+  async requireCertain(): Promise<void> {
+    if (this.#believed === undefined) await this.read("search");
+    if (this.#believed === undefined) throw this.#unreadable("was found, but another one of its name may be there too");
   }
 
   #run(): Promise<FoundGroup> {
@@ -118,33 +130,38 @@ export class VolumeGroupReader {
 
   #remember(found: FoundGroup): FoundGroup {
     this.#known = found;
-    this.#believed = new Set(found.state.physicalVolumes.map((volume) => volume.uuid));
+    // Until all disks have answered once, each search is like the first: it sees whether two groups have that name.
+    if (this.#believed !== undefined || this.#unanswered.length === 0) {
+      this.#believed = new Set(found.state.physicalVolumes.map((volume) => volume.uuid));
+    }
     return found;
   }
 
   async #find(candidates: readonly BlockDevice[]): Promise<FoundGroup> {
     const { name } = this.#options;
     const labelled = await scanLabels(this.#reads, candidates);
+    const suspended = candidates.filter(({ mapping }) => mapping?.suspended === true);
+    this.#unanswered = [...this.#reads.silent(), ...suspended.map((device) => device.name)];
     try {
       return await findGroup(this.#reads, name, labelled, this.#believed);
     } catch (error) {
-      if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error, candidates);
+      if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error);
       throw error;
     }
   }
 
   /** Where a device does not answer, as one that is suspended, nobody knows that the group is missing. */
-  #whyMissing(error: LvmError, candidates: readonly BlockDevice[]): LvmError {
-    const { name } = this.#options;
-    const suspended = candidates.filter(({ mapping }) => mapping?.suspended === true);
-    const silent = [...this.#reads.silent(), ...suspended.map((device) => device.name)];
-    if (silent.length > 0) {
-      const problem = `volume group ${name} is on no device that answers; ${silent.join(", ")} does not`;
-      return new LvmError("groupUnreadable", problem, { cause: error });
-    }
+  #whyMissing(error: LvmError): LvmError {
+    if (this.#unanswered.length > 0) return this.#unreadable("is on no device that answers", error);
     if (this.#believed === undefined) return error;
     const remedy = "if it was made anew on other disks, restart the driver";
     return new LvmError("groupMissing", `${error.message}; ${remedy}`, { cause: error });
+  }
+
+  #unreadable(what: string, cause?: LvmError): LvmError {
+    const silent = this.#unanswered.join(", ");
+    const problem = `volume group ${this.#options.name} ${what} (no answer from ${silent})`;
+    return new LvmError("groupUnreadable", problem, { cause });
   }
 }
 

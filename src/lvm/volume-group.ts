@@ -140,6 +140,7 @@ export class VolumeGroup {
    */
   confirmAbsent(name: string): Promise<boolean> {
     return this.#run(async () => {
+      await this.#commands.requireCertain();
       const verdict = await this.#commands.change((state) => listArguments(state.name, name));
       if (verdict.succeeded) return false;
       const failure = failureOf("lvs", verdict);

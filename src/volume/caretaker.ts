@@ -1,4 +1,4 @@
-import { LvmError, VolumeError } from "../errors.ts";
+import { VolumeError } from "../errors.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn, volumesOf } from "./context.ts";
@@ -24,7 +24,8 @@ export class Caretaker {
   readonly #backupDirectory: string | undefined;
   readonly #backedUp = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #missing = new Set<VolumeGroup>();
+  /** What was last told of the groups that cannot be looked after. */
+  readonly #complaints = new Map<VolumeGroup, string>();
 
   constructor(context: Context, backupDirectory: string | undefined) {
     this.#context = context;
@@ -46,7 +47,8 @@ export class Caretaker {
     let again = retryEveryMs;
     try {
       const state = await group.read();
-      if (this.#missing.delete(group)) this.#context.log.info({ volumeGroup: group.name }, "the volume group is there");
+      if (this.#complaints.delete(group))
+        this.#context.log.info({ volumeGroup: group.name }, "the volume group is there");
       this.#recover(group, state);
       await this.#resumeSuspended(group, state);
       again = lookEveryMs;
@@ -57,13 +59,12 @@ export class Caretaker {
     this.#after(again, () => void this.#attend(group));
   }
 
-  /** A group that is not there yet is no fault, since it may be made later; one warning is for who mistyped its name. */
+  /** Once: a group that is not there may be made later, and a disk that is away may stay away. */
   #tellWhy(group: VolumeGroup, error: unknown): void {
-    const fields = { volumeGroup: group.name, error: String(error) };
-    const isMissing = error instanceof LvmError && error.kind === "groupMissing";
-    if (!isMissing) this.#context.log.warn(fields, "cannot look after the volume group");
-    else if (!this.#missing.has(group)) this.#context.log.warn(fields, "waiting for the volume group");
-    if (isMissing) this.#missing.add(group);
+    const complaint = String(error);
+    const isNews = this.#complaints.get(group) !== complaint;
+    this.#complaints.set(group, complaint);
+    this.#context.log[isNews ? "warn" : "debug"]({ error: complaint }, "waiting for the volume group");
   }
 
   #after(milliseconds: number, work: () => void): void {

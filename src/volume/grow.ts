@@ -57,11 +57,20 @@ export async function growFilesystem(
 ): Promise<void> {
   const path = resolvedPath(context, mountPath);
   const mount = (await mountsAt(context, path)).at(-1);
-  await withPrograms(context, device, (given) =>
-    grow(given.programs, filesystem, { devicePath: given.path, mountPath: path }),
-  );
   // The superblock that is read the next time, and by the mount after a power cut, is to be the new one.
-  if (mount !== undefined) await context.host.mounts.sync(path, mount.id);
+  const sync = async (): Promise<void> => {
+    if (mount !== undefined) await context.host.mounts.sync(path, mount.id);
+  };
+  try {
+    await withPrograms(context, device, (given) =>
+      grow(given.programs, filesystem, { devicePath: given.path, mountPath: path }),
+    );
+  } catch (error) {
+    // It may have grown, and failed at something after that.
+    await sync().catch(() => {});
+    throw error;
+  }
+  await sync();
 }
 
 async function assertAtPath(context: Context, device: BlockDevice, request: NodeExpandRequest): Promise<void> {
