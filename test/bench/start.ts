@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { connect } from "node:net";
 import path from "node:path";
@@ -41,8 +42,10 @@ async function startToReady(bed: Bed, { program: [file, ...args], environment }:
   const env = { ...process.env, ...environment };
   const start = performance.now();
   const child = spawn(file, [...args, ...flags], { env, stdio: "ignore" });
-  while (!(await accepts(socketPath))) await pause(5);
-  while ((await client.Identity.Probe({})).ready?.value !== true) await pause(5);
+  // A look at the directory costs little. Connecting in vain takes the laboratory's only processor from the driver.
+  while (!existsSync(socketPath)) await pause(10);
+  while (!(await accepts(socketPath))) await pause(10);
+  while ((await client.Identity.Probe({})).ready?.value !== true) await pause(10);
   const milliseconds = performance.now() - start;
   client.close();
   child.kill();
