@@ -64,6 +64,13 @@ test("a mapping that has gone is not found", () => {
   expect(find("vg-a")).toBeUndefined();
 });
 
+test("a mapping that is just going is not listed, least of all as a device of another kind", async () => {
+  show(0, "vg-a");
+  show(1, "vg-b");
+  unlinkSync(join(sysfs, "class/block/dm-0/dm/uuid"));
+  expect(await listDevices(sysfs)).toMatchObject([{ name: "dm-1" }]);
+});
+
 test("absent names are not looked for again while no device has changed", () => {
   const find = createMappingFinder(sysfs);
   expect(find("vg-a")).toBeUndefined();

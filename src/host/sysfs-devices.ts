@@ -47,12 +47,15 @@ export function describeDevice(sysfs: string, kernelName: string): BlockDevice |
   if (number === undefined || sectors === undefined) {
     return undefined;
   }
+  const mapping = readMapping(directory);
+  // It is going, or just coming, and must not be taken for a device of another kind.
+  if (mapping === undefined && kernelName.startsWith("dm-")) return undefined;
   return {
     name: kernelName,
     number,
     sizeBytes: Number(sectors) * SECTOR_BYTES,
     holders: holdersOf(directory),
-    mapping: readMapping(directory),
+    mapping,
     backingFile: kernelName.startsWith("loop") ? readAttribute(`${directory}/loop/backing_file`) : undefined,
   };
 }

@@ -7,7 +7,8 @@ export function readAttribute(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").replace(/\n$/, "");
   } catch (error) {
-    if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO"])) {
+    // EINVAL is what device-mapper's attributes say of a device that is just going (drivers/md/dm-sysfs.c, dm_attr_show).
+    if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO", "EINVAL"])) {
       return undefined;
     }
     throw error;
