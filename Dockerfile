@@ -28,7 +28,7 @@ COPY image/collect /usr/local/bin/
 RUN strip --strip-unneeded /usr/bin/node && collect /image \
     /usr/bin/env /usr/bin/node \
     /sbin/lvm \
-    /sbin/mkfs.ext4 /sbin/e2fsck /sbin/resize2fs /etc/mke2fs.conf \
+    /sbin/mkfs.ext4 /sbin/e2fsck /etc/mke2fs.conf \
     /sbin/mkfs.xfs /usr/sbin/xfs_growfs \
     /sbin/mkfs.btrfs /bin/btrfs \
   && ln -s /opt/lvm-local-csi/dist/main.js /image/usr/bin/lvm-local-csi

@@ -4,7 +4,7 @@ import { crc32c } from "./crc32c.ts";
 import { type Fields, type ReadBytes, fields, formatUuid } from "./device-bytes.ts";
 
 /** Layout: the kernel's Documentation/filesystems/ext4/super.rst. */
-const SUPERBLOCK = { offset: 1024, length: 1024 } satisfies ByteRange;
+export const EXT4_SUPERBLOCK = { offset: 1024, length: 1024 } satisfies ByteRange;
 const MAGIC = 0xef53;
 
 const STATE_VALID = 0x1;
@@ -24,7 +24,7 @@ export const EXT4_BACKUPS: readonly number[] = [8193, 24577, 32768, 98304, 13107
 
 /** The ext4 filesystem that starts the device; undefined when there is no trace of one at its place. */
 export function readExt4(read: ReadBytes, deviceBytes: number): FilesystemContents | OtherContents | undefined {
-  const bytes = read(SUPERBLOCK.offset, SUPERBLOCK.length);
+  const bytes = read(EXT4_SUPERBLOCK.offset, EXT4_SUPERBLOCK.length);
   if (bytes === undefined) return undefined;
   const superblock = fields(bytes, "little");
   if (superblock.u16(0x38) !== MAGIC) return undefined;
@@ -46,7 +46,7 @@ export function readExt4(read: ReadBytes, deviceBytes: number): FilesystemConten
 /** What is left of an ext2, ext3 or ext4 whose start is gone. */
 export function findExt4Backup(read: ReadBytes): OtherContents | undefined {
   for (const offset of EXT4_BACKUPS) {
-    const bytes = read(offset, SUPERBLOCK.length);
+    const bytes = read(offset, EXT4_SUPERBLOCK.length);
     if (bytes === undefined) continue;
     const copy = fields(bytes, "little");
     const isCopy = copy.u16(0x38) === MAGIC && [1, 3].includes(copy.u16(0x5a)) && copy.u32(0x18) <= 6;
@@ -78,10 +78,27 @@ function findDefect(bytes: Uint8Array, superblock: Fields, deviceBytes: number):
   return size > deviceBytes ? `it has ${size} bytes, the device only ${deviceBytes}` : undefined;
 }
 
+/**
+ * How many blocks an ext4 has when it fills its device, or as many as it can number, which the kernel does not check
+ * when it grows one. The bytes may be those of a superblock that is just being written: what is read of it never changes.
+ */
+export function ext4BlocksIn(bytes: Uint8Array, deviceBytes: number): number {
+  const superblock = fields(bytes, "little");
+  const blocks = Math.floor(deviceBytes / blockBytesOf(superblock));
+  return is64bit(superblock) ? blocks : Math.min(blocks, 2 ** 32 - 1);
+}
+
 function sizeOf(superblock: Fields): number {
-  const is64bit = (superblock.u32(0x60) & INCOMPAT_64BIT) !== 0;
-  const blocks = superblock.u32(0x4) + (is64bit ? superblock.u32(0x150) * 2 ** 32 : 0);
-  return blocks * 1024 * 2 ** superblock.u32(0x18);
+  const blocks = superblock.u32(0x4) + (is64bit(superblock) ? superblock.u32(0x150) * 2 ** 32 : 0);
+  return blocks * blockBytesOf(superblock);
+}
+
+function blockBytesOf(superblock: Fields): number {
+  return 1024 * 2 ** superblock.u32(0x18);
+}
+
+function is64bit(superblock: Fields): boolean {
+  return (superblock.u32(0x60) & INCOMPAT_64BIT) !== 0;
 }
 
 /** mount(2) for writing counts itself and notes the time in the superblock before it returns (ext4_setup_super). */

@@ -1,12 +1,18 @@
 import { expect, test } from "@jest/globals";
-import type { ProgramResult, Programs } from "../host/host.ts";
+import type { BlockDevice, ProgramResult, Programs } from "../host/host.ts";
 import { check } from "./check.ts";
-import { grow } from "./grow.ts";
+import { type GrowHost, grow } from "./grow.ts";
 import { make } from "./make.ts";
 import { parseMkfsOptions } from "./mkfs-options.ts";
 import type { FilesystemName } from "./names.ts";
 
-const TARGET = { devicePath: "/dev/dm-7", mountPath: "/mnt/volume" };
+const device: BlockDevice = { name: "dm-7", number: "254:7", sizeBytes: 2 ** 25, holders: [], mapping: undefined };
+
+/** What xfs_growfs and btrfs do without. */
+const unused: Omit<GrowHost, "programs"> = {
+  devices: { read: () => Promise.reject(new Error("nothing is to be read")) },
+  mounts: { growExt4: () => Promise.reject(new Error("it is no ext4")) },
+};
 
 /** Programs that all end like this, and what was run of them. */
 function fakePrograms(result: Partial<ProgramResult> = {}): { programs: Pick<Programs, "run">; lines: string[] } {
@@ -82,18 +88,39 @@ test.each([
 });
 
 test.each([
-  ["ext4", "resize2fs -- /dev/dm-7"],
   ["xfs", "xfs_growfs -d -- /mnt/volume"],
   ["btrfs", "btrfs filesystem resize -- max /mnt/volume"],
 ] as const)("%s is grown by one command", async (filesystem, line) => {
   const { programs, lines } = fakePrograms();
-  await grow(programs, filesystem, TARGET);
+  const target = { device, mount: { id: 7, target: "/mnt/volume" } };
+  await grow({ ...unused, programs }, filesystem, target);
   expect(lines).toEqual([line]);
   const failing = fakePrograms({ exitCode: 2, stdout: "no\n" }).programs;
-  await expect(grow(failing, filesystem, TARGET)).rejects.toMatchObject({
+  await expect(grow({ ...unused, programs: failing }, filesystem, target)).rejects.toMatchObject({
     kind: "internal",
     message: `${line} ended with exit code 2: no`,
   });
+});
+
+const TEBIBYTE = 2 ** 40;
+
+test.each([
+  { log: 2, features: 0x80, bytes: 100 * TEBIBYTE + 4095, blocks: 25 * 2 ** 30 },
+  { log: 0, features: 0x80, bytes: 3 * TEBIBYTE, blocks: 3 * 2 ** 30 },
+  { log: 2, features: 0, bytes: 100 * TEBIBYTE, blocks: 2 ** 32 - 1 },
+  { log: 1, features: 0, bytes: 2 * TEBIBYTE, blocks: 2 ** 30 },
+])("an ext4 grows to the blocks it has room and numbers for: %j", async ({ log, features, bytes, blocks }) => {
+  const superblock = new DataView(new ArrayBuffer(1024));
+  superblock.setUint32(0x18, log, true);
+  superblock.setUint32(0x60, features, true);
+  const grown: unknown[] = [];
+  const host: GrowHost = {
+    programs: fakePrograms().programs,
+    devices: { read: async () => [new Uint8Array(superblock.buffer)] },
+    mounts: { growExt4: async (...asked) => void grown.push(asked) },
+  };
+  await grow(host, "ext4", { device: { ...device, sizeBytes: bytes }, mount: { id: 7, target: "/mnt/volume" } });
+  expect(grown).toEqual([["/mnt/volume", 7, blocks]]);
 });
 
 test.each([0, 1, 2, 3])("e2fsck's exit code %d is success", async (exitCode) => {

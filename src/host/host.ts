@@ -198,6 +198,8 @@ export interface Mounts {
   remove(path: string): Promise<void>;
   /** statfs(2) of the mount there. @throws SystemError ESTALE when it is another one, EIO when it is shut down. */
   usage(path: string, mountId: number): Promise<FilesystemUsage>;
+  /** Grows the ext4 there to that many of its blocks. @throws SystemError EBUSY while it grows, EPERM if damaged */
+  growExt4(path: string, mountId: number, blocks: number): Promise<void>;
   /** Writes all of the mounted filesystem to its disk (syncfs(2)), the superblock of xfs in its place included. */
   sync(path: string, mountId: number): Promise<void>;
   /** Kernel names of the block devices of each mounted btrfs filesystem, from /sys/fs/btrfs. */
@@ -228,10 +230,7 @@ export interface Programs {
 }
 
 export interface LvmLauncher {
-  /**
-   * Starts `lvm` as a long-lived process that reads commands, with this content as its lvm.conf in a private
-   * directory that is removed when the process has ended.
-   */
+  /** Starts `lvm` as a long-lived process that reads commands; its lvm.conf, with this content, goes when it ends. */
   start(configuration: string): Promise<LvmProcess>;
 }
 

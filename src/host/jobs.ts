@@ -13,7 +13,7 @@ import {
   zeroDescriptor,
 } from "./block-io.ts";
 import { lockPath, removeLock } from "./file-lock.ts";
-import { bindMount, mountFilesystem, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
+import { bindMount, growExt4, mountFilesystem, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
 import { programEnd, startProgram } from "./program-jobs.ts";
 import { sweepStateDirectory } from "./leftovers.ts";
@@ -27,6 +27,7 @@ export const jobs = {
   filesystemUsage,
   flushDescriptor,
   flushDevice,
+  growExt4,
   holdsZeroes,
   lockPath,
   makeDirectory,

@@ -14,6 +14,7 @@ import {
   cloneMount,
   mount,
   openat,
+  resizeExt4,
   setMountAttributes,
   setSameLabel,
   syncfs,
@@ -78,15 +79,24 @@ export function unmountTarget(input: { target: KubeletPath }): void {
   patiently(() => unmount(`${parent.path}/${lastComponent(input.target)}`));
 }
 
+export function growExt4(input: { path: KubeletPath; mountId: number; blocks: number }): void {
+  using directory = openDirectory(input);
+  resizeExt4(directory.number, input.blocks);
+}
+
 export function syncFilesystem(input: { path: KubeletPath; mountId: number }): void {
-  using root = openMounted(input.path, input.mountId);
-  // syncfs(2) takes no descriptor that was only looked up.
-  using directory = new Descriptor(openSync(root.path, constants.O_RDONLY | constants.O_DIRECTORY));
+  using directory = openDirectory(input);
   // syncfs(2) leaves the superblock of xfs in the log alone. A log that makes the filesystem larger and then uses
   // what it grew by cannot be replayed (Linux commit a798011c8fd4): after a power cut nothing would mount it (EUCLEAN).
   // So the superblock comes first.
-  if (statfsSync(root.path).type === XFS_MAGIC) setSameLabel(directory.number);
+  if (statfsSync(directory.path).type === XFS_MAGIC) setSameLabel(directory.number);
   syncfs(directory.number);
+}
+
+/** The root of the mount, opened for what a descriptor that was only looked up cannot do: ioctl(2), syncfs(2). */
+function openDirectory({ path, mountId }: { path: KubeletPath; mountId: number }): Descriptor {
+  using root = openMounted(path, mountId);
+  return new Descriptor(openSync(root.path, constants.O_RDONLY | constants.O_DIRECTORY));
 }
 
 function openSource(source: BindSource): Descriptor {

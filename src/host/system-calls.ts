@@ -31,6 +31,7 @@ const BLKZEROOUT = 0x127f;
 const FS_IOC_GETFSLABEL = 0x81009431;
 const FS_IOC_SETFSLABEL = 0x41009432;
 const LABEL_BYTES = 256;
+const EXT4_IOC_RESIZE_FS = 0x40086610;
 const SIG_BLOCK = 0;
 /** No C library has a larger sigset_t. */
 const SIGNAL_SET_BYTES = 128;
@@ -153,6 +154,11 @@ export function discard(fd: number, range: ByteRange): void {
 
 export function syncfs(fd: number): void {
   check("syncfs", cSyncfs(fd));
+}
+
+/** Grows the mounted ext4 to that many of its blocks. @throws SystemError EBUSY while it is being grown, EROFS */
+export function resizeExt4(fd: number, blocks: number): void {
+  check("EXT4_IOC_RESIZE_FS", cIoctl(fd, EXT4_IOC_RESIZE_FS, "uint64_t *", BigUint64Array.of(BigInt(blocks))));
 }
 
 /**

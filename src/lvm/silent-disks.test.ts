@@ -26,18 +26,24 @@ test("a disk that hangs is passed over, and not asked again while it does", asyn
   await expect(reader.read("search")).rejects.toMatchObject({ kind: "groupMissing" });
 });
 
+/** The disks as device-mapper devices, of which a suspended one is not read. */
+function suspending(disks: ReturnType<typeof fakeDisks>, isSuspended: (name: string) => boolean): Devices {
+  disks.beforeRead = (name) => {
+    if (isSuspended(name)) throw new SystemError("EAGAIN", "it is suspended");
+  };
+  return {
+    ...disks.devices,
+    list: async () =>
+      Array.from(disks.images.keys(), (name) => {
+        return { ...fakeDevice(name), mapping: { name, uuid: name, suspended: isSuspended(name) } };
+      }),
+  };
+}
+
 test("a group whose disks are suspended is unreadable, not missing", async () => {
   const disks = fakeDisks(diskImages());
   let suspended = true;
-  const devices: Devices = {
-    ...disks.devices,
-    list: async () =>
-      Array.from(disks.images.keys(), (name) => ({ ...fakeDevice(name), mapping: { name, uuid: name, suspended } })),
-  };
-  disks.beforeRead = () => {
-    if (suspended) throw new SystemError("EAGAIN", "it is suspended");
-  };
-  const reader = readerOf(devices);
+  const reader = readerOf(suspending(disks, () => suspended));
   await expect(reader.read()).rejects.toMatchObject({
     kind: "groupUnreadable",
     message: expect.stringContaining("sda, sdb"),
@@ -49,18 +55,7 @@ test("a group whose disks are suspended is unreadable, not missing", async () =>
 test("a copy of a disk is not believed while the group's own disks are suspended", async () => {
   const disks = fakeDisks([...diskImages(), diskImages()[1]]);
   let suspended = true;
-  const devices: Devices = {
-    ...disks.devices,
-    list: async () =>
-      Array.from(disks.images.keys(), (name) => {
-        const mapping = { name, uuid: name, suspended: suspended && name !== "sdc" };
-        return { ...fakeDevice(name), mapping };
-      }),
-  };
-  disks.beforeRead = (name) => {
-    if (suspended && name !== "sdc") throw new SystemError("EAGAIN", "it is suspended");
-  };
-  const reader = readerOf(devices);
+  const reader = readerOf(suspending(disks, (name) => suspended && name !== "sdc"));
   await reader.read();
   await expect(reader.requireCertain()).rejects.toMatchObject({ kind: "groupUnreadable" });
   suspended = false;

@@ -1,4 +1,4 @@
-import { VolumeError, quote } from "../errors.ts";
+import { VolumeError, quote, showPath } from "../errors.ts";
 import { grow, needsGrowth } from "../filesystem/grow.ts";
 import type { FilesystemName } from "../filesystem/names.ts";
 import type { BlockDevice } from "../host/host.ts";
@@ -55,15 +55,15 @@ export async function growFilesystem(
   device: BlockDevice,
   mountPath: string,
 ): Promise<void> {
-  const path = resolvedPath(context, mountPath);
-  const mount = (await mountsAt(context, path)).at(-1);
+  const mount = (await mountsAt(context, resolvedPath(context, mountPath))).at(-1);
+  if (mount === undefined) {
+    throw new VolumeError("unavailable", `${showPath(mountPath)} was unmounted when its filesystem was to grow`);
+  }
   // The superblock that is read the next time, and by the mount after a power cut, is to be the new one.
-  const sync = async (): Promise<void> => {
-    if (mount !== undefined) await context.host.mounts.sync(path, mount.id);
-  };
+  const sync = (): Promise<void> => context.host.mounts.sync(mount.target, mount.id);
   try {
-    await withPrograms(context, device, (given) =>
-      grow(given.programs, filesystem, { devicePath: given.path, mountPath: path }),
+    await withPrograms(context, device, ({ programs }) =>
+      grow({ ...context.host, programs }, filesystem, { device, mount }),
     );
   } catch (error) {
     // It may have grown, and failed at something after that.

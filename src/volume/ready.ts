@@ -19,7 +19,7 @@ export async function isReady(context: Context): Promise<boolean> {
 
 /** @throws VolumeError failedPrecondition, which is Probe's word for what an operator must mend */
 function assertPrograms(context: Context): void {
-  const missing = context.host.missingPrograms(["lvm", "mkfs.ext4", "e2fsck", "resize2fs"]);
+  const missing = context.host.missingPrograms(["lvm", "mkfs.ext4", "e2fsck"]);
   if (!context.host.hasDeviceMapper()) {
     const reason = "the kernel has no device-mapper (modprobe dm-mod), or the driver is not root";
     throw new VolumeError("failedPrecondition", `/dev/mapper/control cannot be opened: ${reason}`);

@@ -57,6 +57,7 @@ function mountsWithSteps(mounts: Mounts, steps: Steps): Mounts {
     bind: (mount) => steps.take("bind", () => mounts.bind(mount)),
     unmount: (path) => steps.take("unmount", () => mounts.unmount(path)),
     remove: (path) => steps.take("remove", () => mounts.remove(path)),
+    growExt4: (path, mountId, blocks) => steps.take("grow ext4", () => mounts.growExt4(path, mountId, blocks)),
     sync: (path, mountId) => steps.take("sync", () => mounts.sync(path, mountId)),
   };
 }

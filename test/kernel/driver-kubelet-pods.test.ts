@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, statfs, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createVolume, discardVolume, stagedVolume } from "./volume-support.ts";
@@ -69,6 +69,25 @@ test("ReadWriteOncePod is enforced from the mount table, also by a driver that h
   await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: second });
   await discardVolume(world, staged);
 });
+
+test.each(["ext4", "xfs", "btrfs"])(
+  "%s that is staged again under a pod's read-only mount grows",
+  async (filesystem) => {
+    const staged = await stagedVolume(world, { capability: mountCapability(filesystem), sizeBytes: 320 * MiB });
+    const { volumeId, stagingTargetPath } = staged;
+    const target = await targetPath(world, filesystem);
+    await world.rpc.NodePublishVolume({ ...staged, targetPath: target, readonly: true });
+    await world.rpc.NodeUnstageVolume(staged);
+    await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: 640 * MiB } });
+    await world.rpc.NodeStageVolume(staged);
+    for (const path of [stagingTargetPath, target]) {
+      const { blocks, bsize } = await statfs(path);
+      expect(blocks * bsize).toBeGreaterThan(500 * MiB);
+    }
+    await world.rpc.NodeUnpublishVolume({ volumeId, targetPath: target });
+    await discardVolume(world, staged);
+  },
+);
 
 test("the kubelet's own second mount of a raw block volume: statistics work there, and it is not another pod", async () => {
   const capability = blockCapability("SINGLE_NODE_SINGLE_WRITER");

@@ -24,9 +24,9 @@ afterAll(async () => {
 });
 
 /** A volume that was used, and its data. */
-async function usedVolume() {
-  const volumeId = await createFilesystem(world, "ext4", 64 * MiB);
-  const request = await stageRequest(world, volumeId, "ext4");
+async function usedVolume(filesystem: "ext4" | "xfs", sizeBytes: number) {
+  const volumeId = await createFilesystem(world, filesystem, sizeBytes);
+  const request = await stageRequest(world, volumeId, filesystem);
   await world.rpc.NodeStageVolume(request);
   const row = randomBytes(8 * MiB);
   const file = path.join(request.stagingTargetPath, "row");
@@ -57,7 +57,7 @@ async function goOn(pid: number): Promise<void> {
 }
 
 test("while the e2fsck of a killed driver is at work no other one is started, and nothing is mounted", async () => {
-  const { row, file, ...used } = await usedVolume();
+  const { row, file, ...used } = await usedVolume("ext4", 64 * MiB);
   await world.rpc.NodeUnstageVolume(used);
   await shell("debugfs", "-w", "-R", "ssv state 2", devicePath(world, used.volumeId));
   const pid = await killWhile("e2fsck", () => world.rpc.NodeStageVolume(used));
@@ -73,15 +73,15 @@ test("while the e2fsck of a killed driver is at work no other one is started, an
   await world.rpc.DeleteVolume(used);
 });
 
-test("while the resize2fs of a killed driver is at work no other one is started", async () => {
-  const { row, file, ...used } = await usedVolume();
+test("while the xfs_growfs of a killed driver is at work no other one is started", async () => {
+  const { row, file, ...used } = await usedVolume("xfs", 320 * MiB);
   const capacityRange = { requiredBytes: 512 * MiB };
   await world.rpc.ControllerExpandVolume({ volumeId: used.volumeId, capacityRange });
   const growth = { volumeId: used.volumeId, volumePath: used.stagingTargetPath, capacityRange };
-  const pid = await killWhile("resize2fs", () => world.rpc.NodeExpandVolume(growth));
+  const pid = await killWhile("xfs_growfs", () => world.rpc.NodeExpandVolume(growth));
   for (const _ of ["once", "again"]) {
     expect(await outcomeOf(world.rpc.NodeExpandVolume(growth))).toBe("ABORTED");
-    expect(await runs("resize2fs")).toBe(1);
+    expect(await runs("xfs_growfs")).toBe(1);
   }
   await goOn(pid);
   await persist(() => world.rpc.NodeExpandVolume(growth));

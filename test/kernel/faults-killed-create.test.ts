@@ -19,7 +19,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(await world.close()).toEqual({ code: 0, signal: null });
-  await world.disk.remove();
 });
 
 /** A request for a volume on extents that hold a tenant's data. */

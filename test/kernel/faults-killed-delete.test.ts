@@ -22,7 +22,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(await world.close()).toEqual({ code: 0, signal: null });
-  await world.disk.remove();
 });
 
 async function publishedFilesystem() {

@@ -13,7 +13,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(await world.close()).toEqual({ code: 0, signal: null });
-  await world.disk.remove();
 });
 
 const sizeBytes = 48 * MiB;

@@ -38,6 +38,11 @@ export async function openFaultWorld(sizeBytes: number): Promise<FaultWorld> {
   return {
     ...world,
     disk,
+    close: async () => {
+      const end = await world.close();
+      await disk.remove();
+      return end;
+    },
     arm: ({ step, moment }) => writeFile(plan, `${step} ${moment}`),
     disarm: () => rm(plan, { force: true }),
     record: async (work) => {

@@ -20,7 +20,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   expect(await world.close()).toEqual({ code: 0, signal: null });
-  await world.disk.remove();
 });
 
 /** Kills the driver some time after a call was made, and starts it again. */

@@ -150,10 +150,13 @@ test.each(filesystemNames)("%s grows while it is mounted, and again to no effect
     const volume = await openVolume();
     const before = await statfs(volume.mountPath);
     expect(needsGrowth(await volume.probe(), volume.device.sizeBytes)).toBe(true);
-    await grow(host.programs, filesystem, volume);
+    const { device } = volume;
+    const mount = (await host.mounts.table()).findLast((entry) => entry.target === volume.mountPath);
+    if (mount === undefined) throw new Error("it is not mounted");
+    await grow(host, filesystem, { device, mount });
     const after = await statfs(volume.mountPath);
     expect(after.blocks * after.bsize).toBeGreaterThan(before.blocks * before.bsize + 300 * MEBIBYTE);
-    await grow(host.programs, filesystem, volume);
+    await grow(host, filesystem, { device, mount });
     expect((await statfs(volume.mountPath)).blocks).toBe(after.blocks);
     await volume.unmount();
     const contents = await volume.probe();

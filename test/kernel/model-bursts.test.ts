@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { commandOf, drawMany, seedOf } from "./model-draws.ts";
-import { type Subject, openSubject } from "./model-support.ts";
+import { type Given, type Subject, openSubject } from "./model-support.ts";
 import { type Command, type Model, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
@@ -18,9 +18,8 @@ afterAll(async () => {
   await subject.close();
 });
 
-interface Answered {
+interface Answered extends Given {
   readonly command: Command;
-  readonly given: string;
 }
 
 test("calls at the same time: their answers, and what they leave behind, are those of one after the other", async () => {
@@ -31,7 +30,10 @@ test("calls at the same time: their answers, and what they leave behind, are tho
     const [model = subject.model] = models;
     const commands = draws.slice(first, first + callsInBurst).map((draw) => commandOf(model, draw));
     const answered = await Promise.all(
-      commands.map(async (command) => ({ command, given: await subject.perform(command) })),
+      commands.map(async (command) => {
+        const { given, message } = await subject.perform(command);
+        return { command, given, message };
+      }),
     );
     const there = await subject.observe();
     const possible = models.flatMap((before) => outcomes(before, answered));
@@ -80,7 +82,7 @@ function unexplained(
   return [
     `MODEL_SEED=${seed}: no order of these calls explains the answers`,
     `before: ${before.map(describe).join(" or ")}`,
-    ...answered.map(({ command, given }) => `${JSON.stringify(command)} -> ${given}`),
+    ...answered.map(({ command, given, message }) => `${JSON.stringify(command)} -> ${given} ${message}`),
     `after: ${there}`,
     `by the answers it could be: ${possible.map(describe).join(" or ")}`,
   ].join("\n");

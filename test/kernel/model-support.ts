@@ -22,11 +22,18 @@ export interface Subject {
   readonly world: World;
   /** What there is at the beginning. */
   readonly model: Model;
-  /** Makes the call; tells its answer as the model does. */
-  readonly perform: (command: Command) => Promise<string>;
+  readonly perform: (command: Command) => Promise<Given>;
   /** What there is now, as `describe` tells the model. */
   readonly observe: () => Promise<string>;
   readonly close: () => Promise<void>;
+}
+
+/** What a call was answered. */
+export interface Given {
+  /** As the model tells it. */
+  readonly given: string;
+  /** What a refusal says to a human. */
+  readonly message: string;
 }
 
 /** Opens a world on a disk that is soon full. */
@@ -43,10 +50,13 @@ export async function openSubject(): Promise<Subject> {
     world,
     model: { freeExtents, volumes: new Map(), mounts: new Map() },
     perform: (command) =>
-      answerTo(places, command).catch((error: unknown) => {
-        if (error instanceof CallError) return error.code;
-        throw error;
-      }),
+      answerTo(places, command).then(
+        (given) => ({ given, message: "" }),
+        (error: unknown) => {
+          if (error instanceof CallError) return { given: error.code, message: error.details };
+          throw error;
+        },
+      ),
     observe: () => observe(places),
     close: async () => {
       const { code, signal } = await world.close();
