@@ -40,7 +40,8 @@ async function bundle(): Promise<Metafile["inputs"]> {
     format: "esm",
     platform: "node",
     target: "node26",
-    external: Object.keys(koffi),
+    // grpc-js would load @grpc/proto-loader for the services of channelz, which nobody serves
+    external: [...Object.keys(koffi), "@grpc/proto-loader"],
     banner: { js: requireForModules },
     metafile: true,
     logLevel: "warning",

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
  * and above dist/, where the bundle is that this module goes into (image/bundle.ts).
  */
 
-/** The CSI services' definition. */
-export const protoFile = fileURLToPath(new URL("../proto/csi.proto", import.meta.url));
+/** The CSI services' definition (proto/generate.ts). */
+export const contractFile = fileURLToPath(new URL("../proto/csi.json", import.meta.url));
 
 export function packageVersion(): string {
   const packageFile: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

@@ -1,19 +1,14 @@
 import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { dirname } from "node:path";
-import { Server, ServerCredentials, type ServiceDefinition, loadPackageDefinition } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
-import { protoFile } from "../package-files.ts";
 import type { Context } from "../volume/context.ts";
 import { controllerService } from "./controller.ts";
-import type { ProtoGrpcType } from "./generated/csi.ts";
 import { type Health, identityService } from "./identity.ts";
 import { nodeService } from "./node.ts";
 import { type Handler, unary } from "./rpc.ts";
-
-/** The same options as in `npm run generate`, which makes the types. 64-bit numbers come as text, to lose no digit. */
-const loadOptions = { longs: String, enums: String, defaults: true, oneofs: true } as const;
+import { loadServices } from "./services.ts";
 
 /** The driver's CSI services on a Unix socket. */
 export interface RunningServer {
@@ -27,22 +22,15 @@ export interface RunningServer {
 export async function serve(socketPath: string, context: Context, health: Health): Promise<RunningServer> {
   const server = new Server();
   const { Identity, Controller, Node } = loadServices();
-  addService(server, Identity.service, identityService(health), context.log);
-  addService(server, Controller.service, controllerService(context), context.log);
-  addService(server, Node.service, nodeService(context), context.log);
+  addService(server, Identity, identityService(health), context.log);
+  addService(server, Controller, controllerService(context), context.log);
+  addService(server, Node, nodeService(context), context.log);
   await clearSocket(socketPath);
   await bind(server, socketPath);
   return {
     stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
     cut: () => server.forceShutdown(),
   };
-}
-
-function loadServices(): ProtoGrpcType["csi"]["v1"] {
-  // The generated types describe what the loaded file holds; nothing at run time can tell them apart.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const loaded = loadPackageDefinition(loadSync(protoFile, loadOptions)) as unknown as ProtoGrpcType;
-  return loaded.csi.v1;
 }
 
 /** Registers the plain functions; an RPC without one answers UNIMPLEMENTED. */
