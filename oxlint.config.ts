@@ -26,7 +26,7 @@ const layerOverrides = layers.map(({ directory, banned, packages }) => ({
 
 const importableByAll = [
   {
-    group: ["./**", "../**"],
+    group: ["./**", "../**", "!./flags.ts"],
     allowTypeImports: true,
     message: "importable by all, so it imports nothing of ours but types",
   },
@@ -71,7 +71,10 @@ export default defineConfig({
   },
   overrides: [
     { files: ["src/*.ts"], rules: restrictImports([homedElsewhere([])]) },
-    { files: ["src/errors.ts", "src/config.ts"], rules: restrictImports([...importableByAll, homedElsewhere([])]) },
+    {
+      files: ["src/errors.ts", "src/flags.ts", "src/config.ts", "src/*-config.ts"],
+      rules: restrictImports([...importableByAll, homedElsewhere([])]),
+    },
     { files: ["src/log.ts"], rules: restrictImports([...importableByAll, homedElsewhere(["pino"])]) },
     ...layerOverrides,
     {

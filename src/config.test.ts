@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
-import { UsageError, parseNodeConfig, topologyValue } from "./config.ts";
+import { parseNodeConfig, topologyValue } from "./config.ts";
+import { UsageError } from "./flags.ts";
 
 const flags = ["--csi-endpoint", "unix:///run/csi.sock", "--node-name", "n1", "--volume-group", "vg0"];
 
@@ -12,6 +13,10 @@ test("defaults are filled in", () => {
     kubeletDirectory: "/var/lib/kubelet",
     lockDirectory: "/run/lock/lvm",
     backupDirectory: undefined,
+    remoteListen: undefined,
+    tlsDirectory: undefined,
+    registrationSocket: undefined,
+    httpListen: undefined,
     logLevel: "info",
   });
 });
@@ -61,8 +66,23 @@ test.each([
   [["--node-name", "N 1"], "--node-name"],
   [["--reserve", "100%"], "--reserve"],
   [["--reserve"], "--reserve: needs a value"],
+  [["--http-listen", "9810"], "--http-listen"],
+  [["--http-listen", "::1:9810"], "--http-listen"],
+  [["--http-listen", ":65536"], "--http-listen"],
+  [["--remote-listen", ":9810"], "--tls-directory: missing"],
+  [["--registration-socket", "reg.sock"], "--registration-socket"],
+  [["--registration-socket", `/${"x".repeat(120)}`], "--registration-socket"],
 ])("%j is refused", (more, problem) => {
   expect(thrown(() => parseNodeConfig([...flags, ...more], {})).message).toContain(problem);
+});
+
+test.each([
+  ["0.0.0.0:9810", { host: "0.0.0.0", port: 9810 }],
+  ["[::1]:1", { host: "::1", port: 1 }],
+  [":65535", { host: "::", port: 65_535 }],
+  ["localhost:80", { host: "localhost", port: 80 }],
+])("%s is where to listen", (text, address) => {
+  expect(parseNodeConfig([...flags, `--http-listen=${text}`], {}).httpListen).toEqual(address);
 });
 
 test("a node name that is too long for a label value becomes a digest", () => {

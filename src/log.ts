@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { LogLevel } from "./config.ts";
+import type { LogLevel } from "./flags.ts";
 
 /** What the driver logs with: one JSON object a line on standard output. */
 export interface Log {

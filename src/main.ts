@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { UsageError, nodeHelp, parseNodeConfig } from "./config.ts";
+import { nodeHelp, parseNodeConfig } from "./config.ts";
+import { UsageError } from "./flags.ts";
 import { runNode } from "./node-role.ts";
 import { packageVersion } from "./package-files.ts";
 
