@@ -19,52 +19,63 @@ import {
   type Step,
   unitTests,
 } from "./runner/steps.ts";
+import { inLanes, laboratories } from "./runner/lanes.ts";
 import { add, describe, none, type Tally } from "./runner/tally.ts";
 
 const [part = "all", ...args] = process.argv.slice(2);
 const results = await mkdtemp(path.join(tmpdir(), "lvm-local-csi-results."));
 try {
-  const total = await runAll(stepsOf(part));
+  const total = await runAll(turnsOf(part));
   console.log(describe(total));
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 } finally {
   await rm(results, { recursive: true });
 }
 
-function stepsOf(name: string): readonly Step[] {
-  const inLaboratory = [
-    ...laboratoryTests(results),
-    bundle,
-    kernelTests(results, []),
-    sanityTests(results, []),
+/** A step by itself, or steps of which several are under way at once, the longest first. */
+type Turn = Step | readonly Step[];
+
+function turnsOf(name: string): readonly Turn[] {
+  const check = [...staticChecks, unitTests(results, [])];
+  const oneLaboratoryEach = [
+    faultPoints(results, ["--every", "12", "--from", String(randomInt(12))]),
     imageTests(results, []),
-    ...powerCuts(results, ["--cycles", "50"]),
-    faultPoints(results, ["--every", "8", "--from", String(randomInt(8))]),
+    sanityTests(results, []),
   ];
-  const parts: Record<string, readonly Step[]> = {
-    all: [...staticChecks, unitTests(results, []), ...inLaboratory],
-    check: [...staticChecks, unitTests(results, [])],
+  const parts: Record<string, readonly Turn[]> = {
+    all: [
+      ...check,
+      ...laboratoryTests(results),
+      bundle,
+      kernelTests(results, []),
+      ...powerCuts(results, ["--cycles", "50"]),
+      oneLaboratoryEach,
+    ],
+    check,
     unit: [unitTests(results, args)],
     kernel: [bundle, kernelTests(results, args)],
     sanity: [bundle, sanityTests(results, args)],
     image: [imageTests(results, args)],
   };
-  const steps = parts[name];
-  if (steps === undefined) throw new Error(`unknown part ${name}: one of ${Object.keys(parts).join(", ")}`);
-  return steps;
+  const turns = parts[name];
+  if (turns === undefined) throw new Error(`unknown part ${name}: one of ${Object.keys(parts).join(", ")}`);
+  return turns;
 }
 
 /** All of them, also after one has failed: the reader wants to know everything at once. */
-async function runAll(steps: readonly Step[]): Promise<Tally> {
+async function runAll(turns: readonly Turn[]): Promise<Tally> {
   const lines: string[] = [];
   let total = none;
-  for (const step of steps) {
+  const runStep = async (step: Step): Promise<void> => {
     console.log(`\n=== ${step.name}`);
     const start = performance.now();
     const tally = await step.run();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     lines.push(`${step.name.padEnd(22)}${seconds.padStart(7)} s  ${tally === none ? "ok" : describe(tally)}`);
     total = add(total, tally);
+  };
+  for (const turn of turns) {
+    await inLanes(laboratories, "run" in turn ? [turn] : turn, runStep);
   }
   console.log(`\n${lines.join("\n")}`);
   return total;

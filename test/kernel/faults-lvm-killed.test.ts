@@ -11,7 +11,7 @@ import { childOf, until } from "./process-support.ts";
 import { MiB, type World, blockCapability, devicePath, logicalVolumes, openWorld } from "./world.ts";
 
 const seed = process.env["FAULTS_SEED"] ?? randomBytes(4).toString("hex");
-const mutations = times(200, 40);
+const mutations = times(200, 30);
 /** How many calls are made at once, each on volumes of its own. */
 const actors = 4;
 

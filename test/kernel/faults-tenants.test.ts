@@ -8,7 +8,7 @@ import { outcomeOf, persist } from "./process-support.ts";
 import { MiB, blockCapability, blockTargetPath, claimName, logicalVolumes, stagingPath } from "./world.ts";
 
 const seed = process.env["FAULTS_SEED"] ?? randomBytes(4).toString("hex");
-const cycles = times(100, 12);
+const cycles = times(100, 8);
 /** The driver is killed in each cycle, while it makes a volume or removes one. */
 const sizeBytes = 16 * MiB;
 

@@ -1,16 +1,13 @@
 import { globSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import path from "node:path";
 import { times } from "../campaign.ts";
 import { checkout, runQuietly } from "./command.ts";
 import { jestCommand } from "./jest.ts";
+import { inLanes, laboratories } from "./lanes.ts";
 import { add, broken, none, readJestResults, type Tally } from "./tally.ts";
 
 /** A laboratory that is still busy with one test file after this time hangs. */
 const fileSeconds = times(3600, 600);
-
-/** Each is a kernel with 2 GiB; on the machine's own device-mapper they would be in each other's way. */
-const laboratories = process.env["LAB"] === "host" ? 1 : Math.min(availableParallelism(), 4);
 
 /**
  * Runs each file of test/kernel in a laboratory of its own, so that what one leaves behind is not the next one's
@@ -19,17 +16,14 @@ const laboratories = process.env["LAB"] === "host" ? 1 : Math.min(availableParal
 export async function runKernelTests(results: string, args: readonly string[]): Promise<Tally> {
   const words = args.filter((arg) => !arg.startsWith("-"));
   const options = args.filter((arg) => arg.startsWith("-"));
-  const waiting = globSync("test/kernel/**/*.test.ts", { cwd: checkout })
+  const files = globSync("test/kernel/**/*.test.ts", { cwd: checkout })
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .toSorted();
-  if (waiting.length === 0) return broken("no file in test/kernel is called that");
+  if (files.length === 0) return broken("no file in test/kernel is called that");
   const tallies: Tally[] = [];
-  const work = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      tallies.push(await runInLaboratory({ project: "kernel", file, results, options }));
-    }
-  };
-  await Promise.all(Array.from({ length: laboratories }, work));
+  await inLanes(laboratories, files, async (file) => {
+    tallies.push(await runInLaboratory({ project: "kernel", file, results, options }));
+  });
   return tallies.reduce(add, none);
 }
 
