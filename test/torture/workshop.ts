@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -23,9 +23,8 @@ export interface Workshop {
 export async function openWorkshop(): Promise<Workshop> {
   const root = await mkdtemp(path.join(tmpdir(), "lvm-local-csi-torture."));
   const inLab = path.join(root, "test/torture/in-lab.js");
-  await mkdir(path.join(root, "proto"));
-  for (const file of ["package.json", "proto/csi.proto"]) {
-    await copyFile(path.join(checkout, file), path.join(root, file));
+  for (const name of ["package.json", "proto"]) {
+    await cp(path.join(checkout, name), path.join(root, name), { recursive: true });
   }
   await promisify(execFile)(process.execPath, [path.join(checkout, "image/bundle.ts"), path.join(root, "dist")]);
   await bundle(path.join(import.meta.dirname, "in-lab.ts"), inLab);
