@@ -92,6 +92,9 @@ export function parseNodeConfig(args: readonly string[], environment: NodeJS.Pro
   return Object.freeze(config);
 }
 
+/** The one key of the driver's topology segments. The kubelet makes it a label of the Node, too. */
+export const topologyKey = "topology.lvm.local.csi/node";
+
 /**
  * The node's value of the topology segment, and the first part of its volume ids: its name, or a digest where the
  * name is longer than a label value may be (63 bytes, Kubernetes label syntax).

@@ -1,9 +1,7 @@
+import { topologyKey } from "../config.ts";
 import { VolumeError } from "../errors.ts";
 import type { Topology__Output } from "./generated/csi/v1/Topology.ts";
 import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
-
-/** The one key of the driver's topology segments; its value is the node. */
-const topologyKey = "topology.lvm.local.csi/node";
 
 /** The segment of a node, as volumes and NodeGetInfo carry it. */
 export function topologyOf(value: string): { readonly segments: Readonly<Record<string, string>> } {

@@ -39,6 +39,16 @@ const bannedImports = [
   ["src/host/d.ts", "../csi/x.ts"],
   ["src/host/e.ts", "pino"],
   ["src/host/f.ts", "@grpc/proto-loader"],
+  ["src/host/g.ts", "../kubernetes/x.ts"],
+  ["src/csi/g.ts", "../certificates/x.ts"],
+  ["src/volume/d.ts", "@kubernetes/client-node"],
+  ["src/kubernetes/a.ts", "../csi/x.ts"],
+  ["src/kubernetes/b.ts", "../certificates/x.ts"],
+  ["src/kubernetes/c.ts", "@peculiar/x509"],
+  ["src/certificates/a.ts", "../kubernetes/x.ts"],
+  ["src/certificates/b.ts", "@kubernetes/client-node"],
+  ["src/csi/h.ts", "../certificates-role.ts"],
+  ["src/lonely.ts", "@kubernetes/client-node"],
   ["src/elsewhere.ts", "@grpc/grpc-js"],
   ["src/other.ts", "execa"],
 ] as const;
@@ -54,6 +64,9 @@ const allowedImports: readonly (readonly [string, string])[] = [
   ["src/host/y.ts", "execa"],
   ["src/host/z.ts", "koffi"],
   ["src/host/y.test.ts", "../csi/x.ts"],
+  ["src/kubernetes/y.ts", "@kubernetes/client-node"],
+  ["src/certificates/y.ts", "@peculiar/x509"],
+  ["src/certificates-role.ts", "./kubernetes/x.ts"],
 ];
 
 const floating = "const wait = async (): Promise<void> => {};\n";
@@ -127,7 +140,7 @@ beforeAll(async () => {
     await cp(path.join(checkout, file), path.join(copy, file));
   }
   await symlink(path.join(checkout, "node_modules"), path.join(copy, "node_modules"));
-  for (const layer of ["csi", "csi/generated", "volume", "lvm", "filesystem", "host"]) {
+  for (const layer of ["csi", "csi/generated", "volume", "lvm", "filesystem", "host", "kubernetes", "certificates"]) {
     await plant(`src/${layer}/x.ts`, "export const x = 1;\n");
   }
   for (const [file, name] of allowedImports) await plant(file, importOf(name));
