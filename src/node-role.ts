@@ -1,10 +1,15 @@
 import { setTimeout } from "node:timers/promises";
 import { type NodeConfig, topologyValue } from "./config.ts";
 import { claimGroups } from "./volume/claim.ts";
+import { Registration } from "./csi/registration.ts";
 import { clearSocket, serve } from "./csi/server.ts";
 import { createHost } from "./host/create-host.ts";
+import type { Host } from "./host/host.ts";
 import { type Log, createLog } from "./log.ts";
+import type { CommandObserver } from "./lvm/session.ts";
 import { VolumeGroup } from "./lvm/volume-group.ts";
+import type { NodeMetrics } from "./monitor/node-metrics.ts";
+import { loadNodeMetrics, serveNodeHealth } from "./node-health.ts";
 import { Caretaker } from "./volume/caretaker.ts";
 import type { Context } from "./volume/context.ts";
 import { Operations } from "./volume/operations.ts";
@@ -20,7 +25,8 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
   await clearSocket(config.socketPath);
   await claimGroups(host, config, log);
-  const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
+  const metrics = await loadNodeMetrics(config, version);
+  const groups = openGroups(config, host, log, metrics?.observeCommand);
   const operations = new Operations();
   const context: Context = {
     host,
@@ -31,12 +37,17 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     begun: new Set(),
     log,
   };
-  const server = await serve(config.socketPath, context, { version, ready: () => isReady(context) });
+  const health = { version, ready: () => isReady(context) };
+  const server = await serve(config.socketPath, context, health, metrics?.observeCall);
+  const registration = registrationOf(config, log, metrics);
+  const http = await serveNodeHealth(config, metrics, { context, registration });
+  await registration?.offer();
   const caretaker = new Caretaker(context, config.backupDirectory);
   caretaker.start();
   log.info({ version, node: config.nodeName, volumeGroups: config.volumeGroups }, "serving");
 
   await endSignal(log);
+  registration?.withdraw();
   caretaker.stop();
   const stopped = server.stop();
   await operations.end();
@@ -44,19 +55,33 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   await Promise.race([stopped, setTimeout(1000, undefined, { ref: false })]);
   server.cut();
   await Promise.all([...groups.values()].map((group) => group.close()));
+  await http?.close();
   await close();
   log.info({}, "ended");
+}
 
-  function volumeGroup(name: string): VolumeGroup {
-    return new VolumeGroup({
-      name,
-      devices: host.devices,
-      lvm: host.lvm,
-      lockDirectory: config.lockDirectory,
-      excludedDirectory: host.mounts.kubeletDirectory.resolved,
-      log,
-    });
-  }
+function openGroups(
+  config: NodeConfig,
+  host: Host,
+  log: Log,
+  observe: CommandObserver | undefined,
+): ReadonlyMap<string, VolumeGroup> {
+  const { lockDirectory } = config;
+  const excludedDirectory = host.mounts.kubeletDirectory.resolved;
+  const common = { devices: host.devices, lvm: host.lvm, lockDirectory, excludedDirectory, log, observe };
+  return new Map(config.volumeGroups.map((name) => [name, new VolumeGroup({ ...common, name })]));
+}
+
+/** How the kubelet gets to know the driver; nothing where it is told by somebody else. */
+function registrationOf(config: NodeConfig, log: Log, metrics: NodeMetrics | undefined): Registration | undefined {
+  if (config.registrationSocket === undefined) return undefined;
+  return new Registration({
+    socketPath: config.registrationSocket,
+    endpoint: config.socketPath,
+    log,
+    observeCall: metrics?.observeCall,
+    observeOutcome: metrics?.observeRegistration,
+  });
 }
 
 async function endSignal(log: Log): Promise<void> {

@@ -7,7 +7,7 @@ import type { Context } from "../volume/context.ts";
 import { controllerService } from "./controller.ts";
 import { type Health, identityService } from "./identity.ts";
 import { nodeService } from "./node.ts";
-import { type Handler, unary } from "./rpc.ts";
+import { type CallObserver, type Handler, unary } from "./rpc.ts";
 import { loadServices } from "./services.ts";
 
 /** The driver's CSI services on a Unix socket. */
@@ -18,13 +18,25 @@ export interface RunningServer {
   cut(): void;
 }
 
+/** Who is told of the calls. */
+interface Watchers {
+  readonly log: Log;
+  readonly observe?: CallObserver | undefined;
+}
+
 /** Serves Identity, Controller and Node. @throws Error when another process serves the socket */
-export async function serve(socketPath: string, context: Context, health: Health): Promise<RunningServer> {
+export async function serve(
+  socketPath: string,
+  context: Context,
+  health: Health,
+  observe?: CallObserver,
+): Promise<RunningServer> {
   const server = new Server();
   const { Identity, Controller, Node } = loadServices();
-  addService(server, Identity, identityService(health), context.log);
-  addService(server, Controller, controllerService(context), context.log);
-  addService(server, Node, nodeService(context), context.log);
+  const watchers = { log: context.log, observe };
+  addService(server, Identity, identityService(health), watchers);
+  addService(server, Controller, controllerService(context), watchers);
+  addService(server, Node, nodeService(context), watchers);
   await clearSocket(socketPath);
   await bind(server, socketPath);
   return {
@@ -34,20 +46,24 @@ export async function serve(socketPath: string, context: Context, health: Health
 }
 
 /** Registers the plain functions; an RPC without one answers UNIMPLEMENTED. */
-function addService(server: Server, definition: ServiceDefinition, service: object, log: Log): void {
+export function addService(server: Server, definition: ServiceDefinition, service: object, watchers: Watchers): void {
   const handlers = Object.entries(service).map(([name, handler]: [string, Handler<unknown, unknown>]) => [
     name,
-    unary(name, handler, log),
+    unary(name, handler, watchers.log, watchers.observe),
   ]);
   server.addService(definition, Object.fromEntries(handlers));
 }
 
-/** Removes the socket that an ended run left. @throws Error when it is answered: it belongs to a running driver */
-export async function clearSocket(path: string): Promise<void> {
+/**
+ * Removes the socket that an ended run left.
+ * @param flag where its path comes from
+ * @throws Error when it is answered: it belongs to a running driver
+ */
+export async function clearSocket(path: string, flag = "--csi-endpoint"): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new Error(`${path} is not a socket; remove it or give another --csi-endpoint`);
+  if (!found.isSocket()) throw new Error(`${path} is not a socket; remove it or give another ${flag}`);
   if (await isAnswered(path)) throw new Error(`${path} is served by a running process; end it first`);
   await unlink(path);
 }
@@ -61,7 +77,8 @@ async function isAnswered(path: string): Promise<boolean> {
   return answered;
 }
 
-async function bind(server: Server, path: string): Promise<void> {
+/** Takes the server's calls on a socket that is root's alone. */
+export async function bind(server: Server, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
     if (error === null) resolve();
