@@ -39,7 +39,7 @@ LABEL org.opencontainers.image.title="lvm-local-csi" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=programs /image /
 COPY package.json /opt/lvm-local-csi/
-COPY proto/csi.json /opt/lvm-local-csi/proto/
+COPY proto/*.json /opt/lvm-local-csi/proto/
 COPY --from=bundle /source/dist /opt/lvm-local-csi/dist
 ENV PATH=/usr/sbin:/usr/bin
 # A third less memory at the price of what a program that mostly waits does not need: docs/performance.md.

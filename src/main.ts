@@ -22,7 +22,8 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     const usage = error instanceof UsageError;
     process.stderr.write(`lvm-local-csi: ${error instanceof Error ? error.message : String(error)}\n`);
     if (usage) process.stderr.write("lvm-local-csi --help tells the flags\n");
-    process.exitCode = usage ? 2 : 1;
+    // What has been opened by then would keep the process.
+    process.exit(usage ? 2 : 1);
   }
 }
 

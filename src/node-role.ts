@@ -2,11 +2,16 @@ import { setTimeout } from "node:timers/promises";
 import { type NodeConfig, topologyValue } from "./config.ts";
 import { claimGroups } from "./volume/claim.ts";
 import { nodeServices } from "./csi/node-services.ts";
+import { Registration } from "./csi/registration.ts";
 import { type Register, clearSocket, serve } from "./csi/server.ts";
 import { endSignal } from "./end-signal.ts";
 import { createHost } from "./host/create-host.ts";
+import type { Host } from "./host/host.ts";
 import { type Log, createLog } from "./log.ts";
+import type { CommandObserver } from "./lvm/session.ts";
 import { VolumeGroup } from "./lvm/volume-group.ts";
+import type { NodeMetrics } from "./monitor/node-metrics.ts";
+import { loadNodeMetrics, serveNodeHealth } from "./node-health.ts";
 import { type RemoteServer, serveRemote } from "./remote/node-server.ts";
 import { TlsDirectory } from "./remote/tls-directory.ts";
 import { Caretaker } from "./volume/caretaker.ts";
@@ -24,7 +29,8 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
   await clearSocket(config.socketPath);
   await claimGroups(host, config, log);
-  const groups = new Map(config.volumeGroups.map((name) => [name, volumeGroup(name)]));
+  const metrics = await loadNodeMetrics(config, version);
+  const groups = openGroups(config, host, log, metrics?.observeCommand);
   const operations = new Operations();
   const context: Context = {
     host,
@@ -35,14 +41,19 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     begun: new Set(),
     log,
   };
-  const services = nodeServices(context, { version, ready: () => isReady(context) });
+  const health = { version, ready: () => isReady(context) };
+  const services = nodeServices(context, health, metrics?.observeCall);
   const server = await serve(config.socketPath, services.all);
   const remote = await serveController(config, services.remote, log);
+  const registration = registrationOf(config, log, metrics);
+  const http = await serveNodeHealth(config, metrics, { context, registration });
+  await registration?.offer();
   const caretaker = new Caretaker(context, config.backupDirectory);
   caretaker.start();
   log.info({ version, node: config.nodeName, volumeGroups: config.volumeGroups }, "serving");
 
   await endSignal(log);
+  registration?.withdraw();
   caretaker.stop();
   const stopped = Promise.all([server.stop(), remote?.stop()]);
   await operations.end();
@@ -51,19 +62,33 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   server.cut();
   remote?.cut();
   await Promise.all([...groups.values()].map((group) => group.close()));
+  await http?.close();
   await close();
   log.info({}, "ended");
+}
 
-  function volumeGroup(name: string): VolumeGroup {
-    return new VolumeGroup({
-      name,
-      devices: host.devices,
-      lvm: host.lvm,
-      lockDirectory: config.lockDirectory,
-      excludedDirectory: host.mounts.kubeletDirectory.resolved,
-      log,
-    });
-  }
+function openGroups(
+  config: NodeConfig,
+  host: Host,
+  log: Log,
+  observe: CommandObserver | undefined,
+): ReadonlyMap<string, VolumeGroup> {
+  const { lockDirectory } = config;
+  const excludedDirectory = host.mounts.kubeletDirectory.resolved;
+  const common = { devices: host.devices, lvm: host.lvm, lockDirectory, excludedDirectory, log, observe };
+  return new Map(config.volumeGroups.map((name) => [name, new VolumeGroup({ ...common, name })]));
+}
+
+/** How the kubelet gets to know the driver; nothing where it is told by somebody else. */
+function registrationOf(config: NodeConfig, log: Log, metrics: NodeMetrics | undefined): Registration | undefined {
+  if (config.registrationSocket === undefined) return undefined;
+  return new Registration({
+    socketPath: config.registrationSocket,
+    endpoint: config.socketPath,
+    log,
+    observeCall: metrics?.observeCall,
+    observeOutcome: metrics?.observeRegistration,
+  });
 }
 
 /** For the calls that come from the controller, if any are to come. */

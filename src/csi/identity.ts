@@ -2,7 +2,7 @@ import type { IdentityHandlers } from "./generated/csi/v1/Identity.ts";
 import type { Service } from "./rpc.ts";
 
 /** The driver's name: the provisioner of StorageClasses, fixed for ever, since PersistentVolumes carry it. */
-const driverName = "lvm.local.csi";
+export const driverName = "lvm.local.csi";
 
 /** What Identity needs to know of the node. */
 export interface Health {

@@ -33,8 +33,8 @@ export async function routedServices({ directory, tls, log, version }: RoutedOpt
   const isReady = (): boolean => directory.isSynced() && calls.hasCertificates;
   return {
     register: (server) => {
-      addService(server, Identity, identityService({ version, ready: async () => isReady() }), log);
-      addService(server, Controller, routedControllerService({ directory, calls, methods: Controller, log }), log);
+      addService(server, Identity, identityService({ version, ready: async () => isReady() }), { log });
+      addService(server, Controller, routedControllerService({ directory, calls, methods: Controller, log }), { log });
     },
     isReady,
     close: () => calls.close(),

@@ -25,9 +25,23 @@ export type Service<H> = {
   ]?: H[Method] extends handleUnaryCall<infer Request, infer Response> ? Handler<Request, Response> : never;
 };
 
+/** A call that has been answered. */
+export interface AnsweredCall {
+  /** Of the service's definition: "CreateVolume". */
+  readonly method: string;
+  /** "OK", or the failure's code as gRPC names it. */
+  readonly code: string;
+  readonly seconds: number;
+}
+
+/** Is told of each call, to count it. */
+export type CallObserver = (call: AnsweredCall) => void;
+
 /** Calls that callers make all the time; they are not worth a line each. */
 const quiet = new Set([
   "Probe",
+  "GetInfo",
+  "GetPluginInfo",
   "NodeGetCapabilities",
   "NodeGetVolumeStats",
   "GetCapacity",
@@ -37,18 +51,21 @@ const quiet = new Set([
 /** An answer for a call whose disk does not answer is sent this long before the deadline, after all that wait longer. */
 const answerAheadMs = 500;
 
-/** Wraps a handler as grpc-js wants it: answers in time, tells failures, and logs each call once. */
+/** Wraps a handler as grpc-js wants it: answers in time, tells failures, logs each call once, and has it counted. */
 export function unary<Request, Response>(
   name: string,
   handler: Handler<Request, Response>,
   log: Log,
+  observe: CallObserver = () => {},
 ): handleUnaryCall<Request, Response> {
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
     const started = performance.now();
     const deadline = deadlineOf(call);
     const finish = (error: unknown, response: Response | null): void => {
       const failure = error === undefined ? undefined : failureOf(error);
-      logCall(log, { name, call, ms: Math.round(performance.now() - started), failure, error });
+      const ms = performance.now() - started;
+      logCall(log, { name, call, ms: Math.round(ms), failure, error });
+      observe({ method: name, code: status[failure?.code ?? status.OK], seconds: ms / 1000 });
       if (failure === undefined) callback(null, response);
       else callback(failure);
     };

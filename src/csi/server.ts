@@ -3,7 +3,7 @@ import { createConnection } from "node:net";
 import { dirname } from "node:path";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
-import { type Handler, unary } from "./rpc.ts";
+import { type CallObserver, type Handler, unary } from "./rpc.ts";
 
 /** CSI services on a Unix socket. */
 export interface RunningServer {
@@ -15,6 +15,12 @@ export interface RunningServer {
 
 /** Adds services to a server. */
 export type Register = (server: Server) => void;
+
+/** Who is told of the calls. */
+export interface Watchers {
+  readonly log: Log;
+  readonly observe?: CallObserver | undefined;
+}
 
 /** Serves on a Unix socket. @throws Error when another process serves it */
 export async function serve(socketPath: string, register: Register): Promise<RunningServer> {
@@ -29,20 +35,24 @@ export async function serve(socketPath: string, register: Register): Promise<Run
 }
 
 /** Registers the plain functions; an RPC without one answers UNIMPLEMENTED. */
-export function addService(server: Server, definition: ServiceDefinition, service: object, log: Log): void {
+export function addService(server: Server, definition: ServiceDefinition, service: object, watchers: Watchers): void {
   const handlers = Object.entries(service).map(([name, handler]: [string, Handler<unknown, unknown>]) => [
     name,
-    unary(name, handler, log),
+    unary(name, handler, watchers.log, watchers.observe),
   ]);
   server.addService(definition, Object.fromEntries(handlers));
 }
 
-/** Removes the socket that an ended run left. @throws Error when it is answered: it belongs to a running driver */
-export async function clearSocket(path: string): Promise<void> {
+/**
+ * Removes the socket that an ended run left.
+ * @param flag where its path comes from
+ * @throws Error when it is answered: it belongs to a running driver
+ */
+export async function clearSocket(path: string, flag = "--csi-endpoint"): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new Error(`${path} is not a socket; remove it or give another --csi-endpoint`);
+  if (!found.isSocket()) throw new Error(`${path} is not a socket; remove it or give another ${flag}`);
   if (await isAnswered(path)) throw new Error(`${path} is served by a running process; end it first`);
   await unlink(path);
 }
@@ -56,7 +66,8 @@ async function isAnswered(path: string): Promise<boolean> {
   return answered;
 }
 
-async function bind(server: Server, path: string): Promise<void> {
+/** Takes the server's calls on a socket that is root's alone. */
+export async function bind(server: Server, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
     if (error === null) resolve();

@@ -5,26 +5,26 @@ import path from "node:path";
 import { expect, test } from "@jest/globals";
 import { loadSync } from "@grpc/proto-loader";
 import type { ServiceDefinition } from "@grpc/grpc-js";
-import { contractFile } from "../package-files.ts";
-import { type CsiServices, loadServices } from "./services.ts";
+import { contractFile, registrationFile } from "../package-files.ts";
+import { loadRegistration, loadServices } from "./services.ts";
 
-const services = loadServices();
-const names = ["Identity", "Controller", "Node"] as const;
+const services = { ...loadServices(), Registration: loadRegistration() };
+const names = ["Identity", "Controller", "Node", "Registration"] as const;
 
-/** The same, as grpc-js's own loader makes it of the contract's text. */
-const loaded = loadSync(path.join(path.dirname(contractFile), "csi.proto"), {
-  longs: String,
-  enums: String,
-  defaults: true,
-  oneofs: true,
-});
+/** The same, as grpc-js's own loader makes it of the contracts' text. */
+const loaded = loadSync(
+  [contractFile, registrationFile].map((file) => file.replace(/json$/, "proto")),
+  { longs: String, enums: String, defaults: true, oneofs: true },
+);
 
-test("proto/csi.json is what proto/generate.ts makes of proto/csi.proto", () => {
+test("the JSON of the contracts is what proto/generate.ts makes of their text", () => {
   const directory = mkdtempSync(path.join(tmpdir(), "contract-"));
   execFileSync(process.execPath, ["proto/generate.ts", directory], { env: {} });
-  const made = readFileSync(path.join(directory, "csi.json"), "utf8");
+  const differing = [contractFile, registrationFile].filter(
+    (file) => readFileSync(file, "utf8") !== readFileSync(path.join(directory, path.basename(file)), "utf8"),
+  );
   rmSync(directory, { recursive: true });
-  expect(readFileSync(contractFile, "utf8") === made).toBe(true);
+  expect(differing).toEqual([]);
 });
 
 test.each(names)("%s has the RPCs of the contract, whose empty messages read the same", (name) => {
@@ -80,8 +80,8 @@ test.each([["text"], [Buffer.from([0x0a, 0xff])], [Buffer.from([0xff])]])("bytes
   expect(() => method?.requestDeserialize(Buffer.from(bytes))).toThrow(/index out of range|wire type/);
 });
 
-function contractOf(name: keyof CsiServices): ServiceDefinition {
-  const definition = loaded[`csi.v1.${name}`];
-  if (definition === undefined || "format" in definition) throw new Error(`csi.proto has no service ${name}`);
+function contractOf(name: keyof typeof services): ServiceDefinition {
+  const definition = loaded[`csi.v1.${name}`] ?? loaded[`pluginregistration.${name}`];
+  if (definition === undefined || "format" in definition) throw new Error(`no contract has a service ${name}`);
   return definition;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import protobuf, { type IConversionOptions, type Type } from "protobufjs/light.js";
-import { contractFile } from "../package-files.ts";
+import { contractFile, registrationFile } from "../package-files.ts";
 
 /**
  * How messages look here, the same as in `npm run generate`, which makes their types. 64-bit numbers come as text, to
@@ -21,20 +21,29 @@ export interface CsiServices {
  * asks for, took a third of the driver's start (docs/performance.md).
  */
 export function loadServices(): CsiServices {
-  const root = protobuf.Root.fromJSON(JSON.parse(readFileSync(contractFile, "utf8")));
+  const root = readContract(contractFile);
   return {
-    Identity: serviceNamed(root, "Identity"),
-    Controller: serviceNamed(root, "Controller"),
-    Node: serviceNamed(root, "Node"),
+    Identity: serviceNamed(root, "csi.v1.Identity"),
+    Controller: serviceNamed(root, "csi.v1.Controller"),
+    Node: serviceNamed(root, "csi.v1.Node"),
   };
 }
 
+/** Loads the service by which the kubelet gets to know a plugin. */
+export function loadRegistration(): ServiceDefinition {
+  return serviceNamed(readContract(registrationFile), "pluginregistration.Registration");
+}
+
+function readContract(file: string): protobuf.Root {
+  return protobuf.Root.fromJSON(JSON.parse(readFileSync(file, "utf8")));
+}
+
 function serviceNamed(root: protobuf.Root, name: string): ServiceDefinition {
-  const service = root.lookupService(`csi.v1.${name}`);
+  const service = root.lookupService(name);
   const methods = service.methodsArray.map((method) => {
     const request = service.lookupType(method.requestType);
     const response = service.lookupType(method.responseType);
-    return [method.name, methodOf(`/csi.v1.${name}/${method.name}`, request, response)];
+    return [method.name, methodOf(`/${name}/${method.name}`, request, response)];
   });
   return Object.fromEntries(methods);
 }

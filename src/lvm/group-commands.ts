@@ -7,7 +7,7 @@ import { lvmConfiguration } from "./configuration.ts";
 import type { FoundGroup } from "./discovery.ts";
 import { failureOf, missesPhysicalVolume } from "./failure.ts";
 import type { ExtentArea, VolumeGroupState } from "./model.ts";
-import { Session } from "./session.ts";
+import { type CommandObserver, Session } from "./session.ts";
 import type { Verdict } from "./verdict.ts";
 import { type Care, VolumeGroupReader, isComplete } from "./volume-group-reader.ts";
 
@@ -20,6 +20,7 @@ export interface VolumeGroupOptions {
   /** The kubelet's directory, without symlinks: no physical volume of the host is on a loop device over what is there. */
   readonly excludedDirectory: string;
   readonly log: Log;
+  readonly observe?: CommandObserver | undefined;
 }
 
 /** Makes a command's words for the group as it is when the command is sent. */
@@ -38,7 +39,7 @@ export class GroupCommands {
   constructor(options: VolumeGroupOptions) {
     this.#options = options;
     this.#reader = new VolumeGroupReader(options);
-    this.#session = new Session(options.lvm, options.log);
+    this.#session = new Session(options.lvm, options.log, options.observe);
   }
 
   async read(): Promise<VolumeGroupState> {

@@ -38,8 +38,17 @@ function launcher(answer: (line: string) => unknown): {
 }
 
 function success(line: string): unknown {
+  return report(line, "1");
+}
+
+/** What LVM reports for a command that it refuses (lvmreport(7)). */
+function failure(line: string): unknown {
+  return report(line, "5");
+}
+
+function report(line: string, code: string): unknown {
   const [name] = line.split(" ");
-  const verdict = { log_context: "shell", log_object_type: "cmd", log_object_name: name, log_ret_code: "1" };
+  const verdict = { log_context: "shell", log_object_type: "cmd", log_object_name: name, log_ret_code: code };
   return { log: [{ log_type: "status", ...verdict }] };
 }
 
@@ -70,6 +79,22 @@ test.each([
   await expect(session.execute(["lvcreate", "x"], "A")).rejects.toMatchObject(unknown);
   expect(lvm.started).toHaveLength(2);
   expect(lvm.ended).toBe(2);
+});
+
+test("each command is told of, with what came of it", async () => {
+  const told: string[] = [];
+  const answers: Record<string, () => unknown> = {
+    lvcreate: () => success("lvcreate"),
+    lvremove: () => failure("lvremove"),
+    lvextend: () => Promise.reject(new SystemError("EPIPE", "gone")),
+  };
+  const lvm = launcher((line) => answers[line]?.());
+  const session = new Session(lvm, log, ({ command, outcome, seconds }) => {
+    told.push(`${command} ${outcome}`);
+    expect(seconds).toBeGreaterThanOrEqual(0);
+  });
+  for (const command of Object.keys(answers)) await session.execute([command], "A").catch(() => undefined);
+  expect(told).toEqual(["lvcreate succeeded", "lvremove failed", "lvextend unknown"]);
 });
 
 test("a process that died between commands is not asked", async () => {

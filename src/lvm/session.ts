@@ -9,6 +9,18 @@ const idleMilliseconds = 60_000;
 /** Above this, something in it grows (one process in eight did, to 103 MiB). */
 const mostBytes = 48 * 1024 * 1024;
 
+/** A command that LVM was given. */
+export interface EndedCommand {
+  /** "lvcreate" */
+  readonly command: string;
+  /** "unknown": LVM gave no verdict on it. */
+  readonly outcome: "succeeded" | "failed" | "unknown";
+  readonly seconds: number;
+}
+
+/** Is told of each command, to count it. */
+export type CommandObserver = (command: EndedCommand) => void;
+
 interface Running {
   readonly process: LvmProcess;
   readonly configuration: string;
@@ -18,12 +30,14 @@ interface Running {
 export class Session {
   readonly #launcher: LvmLauncher;
   readonly #log: Log;
+  readonly #observe: CommandObserver;
   #running: Running | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(launcher: LvmLauncher, log: Log) {
+  constructor(launcher: LvmLauncher, log: Log, observe: CommandObserver = () => {}) {
     this.#launcher = launcher;
     this.#log = log;
+    this.#observe = observe;
   }
 
   /** Whether a process with this configuration is at hand. */
@@ -42,7 +56,7 @@ export class Session {
     const { process } = await this.#process(configuration);
     const [name = ""] = words;
     try {
-      return await this.#verdict(process, words, name);
+      return await this.#observed(name, this.#verdict(process, words, name));
     } finally {
       await this.#rest(process);
     }
@@ -80,6 +94,17 @@ export class Session {
     if (verdict !== undefined) return verdict;
     this.#leave(process);
     throw new LvmError("outcomeUnknown", `${name}: lvm answered something else than a verdict on this command`);
+  }
+
+  #observed(command: string, verdict: Promise<Verdict>): Promise<Verdict> {
+    const started = performance.now();
+    const tell = (outcome: EndedCommand["outcome"]): void =>
+      this.#observe({ command, outcome, seconds: (performance.now() - started) / 1000 });
+    verdict.then(
+      ({ succeeded }) => tell(succeeded ? "succeeded" : "failed"),
+      () => tell("unknown"),
+    );
+    return verdict;
   }
 
   /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */

@@ -85,6 +85,16 @@ export class Operations {
     return this.#running.size === 0;
   }
 
+  /** Whether no new ones are taken. */
+  get isEnding(): boolean {
+    return this.#ending;
+  }
+
+  /** How many are under way. */
+  get count(): number {
+    return this.#running.size;
+  }
+
   /** Takes no new operations, tells long ones to stop at their next step, and waits for all of them. */
   async end(): Promise<void> {
     this.#ending = true;
