@@ -1,12 +1,13 @@
 #!/usr/bin/env node
+import { certificatesHelp, parseCertificatesConfig } from "./certificates-config.ts";
 import { nodeHelp, parseNodeConfig } from "./config.ts";
 import { UsageError } from "./flags.ts";
-import { runNode } from "./node-role.ts";
 import { packageVersion } from "./package-files.ts";
 
 const help = `usage: lvm-local-csi COMMAND [FLAGS]
 
 ${nodeHelp}
+${certificatesHelp}
 lvm-local-csi --version, lvm-local-csi --help
 `;
 
@@ -16,13 +17,27 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   if (command === "--version") return print(packageVersion());
   if (command === "--help" || args.includes("--help")) return print(help);
   try {
-    if (command !== "node") throw new UsageError(`${command ?? "no command"}: the commands are: node`);
-    await runNode(parseNodeConfig(args, process.env), packageVersion());
+    await run(command, args);
   } catch (error) {
     const usage = error instanceof UsageError;
     process.stderr.write(`lvm-local-csi: ${error instanceof Error ? error.message : String(error)}\n`);
     if (usage) process.stderr.write("lvm-local-csi --help tells the flags\n");
     process.exitCode = usage ? 2 : 1;
+  }
+}
+
+/** Each role loads its own modules alone. */
+async function run(command: string | undefined, args: readonly string[]): Promise<void> {
+  if (command === "node") {
+    const config = parseNodeConfig(args, process.env);
+    const { runNode } = await import("./node-role.ts");
+    await runNode(config, packageVersion());
+  } else if (command === "certificates") {
+    const config = parseCertificatesConfig(args, process.env);
+    const { runCertificates } = await import("./certificates-role.ts");
+    await runCertificates(config, packageVersion());
+  } else {
+    throw new UsageError(`${command ?? "no command"}: the commands are: node, certificates`);
   }
 }
 
