@@ -20,9 +20,11 @@ export async function runCertificates(config: CertificatesConfig, version: strin
     controller: { namespace, name: config.controllerSecret },
     node: { namespace, name: config.nodeSecret },
   };
-  const store = new KubernetesSecrets(connect(process.env).core);
-  const keeper = new Keeper({ store, places, log, now: () => new Date() });
+  const client = connect(process.env);
+  const keeper = new Keeper({ store: new KubernetesSecrets(client.core), places, log, now: () => new Date() });
   const ending = endSignal(log);
+  // a write is done or not, whether or not its answer is waited for
+  ending.addEventListener("abort", () => client.close());
   log.info({ version, namespace }, "keeping certificates");
   await keep(keeper, log, ending);
   log.info({}, "ended");
@@ -38,6 +40,7 @@ async function keep(keeper: Keeper, log: Log, ending: AbortSignal): Promise<void
       },
       (error: unknown) => {
         failures += 1;
+        if (ending.aborted) return 0;
         log.error({ reason: error instanceof Error ? error.message : String(error) }, "certificates are not in order");
         return Math.min(firstPauseMs * 2 ** (failures - 1), longestPauseMs);
       },
