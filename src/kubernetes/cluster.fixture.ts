@@ -7,8 +7,8 @@ const labels = { "app.kubernetes.io/name": "lvm-local-csi", "app.kubernetes.io/c
 /** Too long for a label value: its topology value is a digest. */
 export const longName = `${"a".repeat(70)}.example`;
 
-export async function until(isSo: () => boolean): Promise<void> {
-  const end = performance.now() + 5000;
+export async function until(isSo: () => boolean, patienceMs = 5000): Promise<void> {
+  const end = performance.now() + patienceMs;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`never: ${String(isSo)}`);
     await setTimeout(5);

@@ -40,7 +40,8 @@ export function describeFailure(error: unknown): string {
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error), 400);
   const { cause } = error;
-  return printable(cause instanceof Error ? `${error.message}: ${cause.message}` : error.message, 400);
+  const hasMessage = typeof cause === "object" && cause !== null && "message" in cause;
+  return printable(hasMessage ? `${error.message}: ${String(cause.message)}` : error.message, 400);
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {

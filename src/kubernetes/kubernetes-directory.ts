@@ -107,7 +107,9 @@ export class KubernetesDirectory implements NodeDirectory {
     return this.#nodes.isSynced && this.#pods.isSynced;
   }
 
+  /** Closes the client as well. */
   async close(): Promise<void> {
+    this.#options.client.close();
     await Promise.all([this.#nodes.close(), this.#pods.close()]);
   }
 
