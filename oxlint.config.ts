@@ -7,10 +7,15 @@ const driver = ["csi", "remote", "volume", "lvm", "filesystem", "host"];
 /** What each layer may not import: the layers above and beside it. docs/architecture.md has the picture. */
 const layers = [
   { directory: "csi", banned: ["lvm", "filesystem", "host", ...leaves], packages: ["@grpc/*"] },
-  { directory: "volume", banned: ["csi", ...leaves], packages: [] },
-  { directory: "lvm", banned: ["csi", "volume", "filesystem", ...leaves], packages: [] },
-  { directory: "filesystem", banned: ["csi", "volume", "lvm", ...leaves], packages: [] },
-  { directory: "host", banned: ["csi", "volume", "lvm", "filesystem", ...leaves], packages: ["execa", "koffi"] },
+  { directory: "remote", banned: ["csi", "volume", "lvm", "filesystem", "host", ...leaves], packages: ["@grpc/*"] },
+  { directory: "volume", banned: ["csi", "remote", ...leaves], packages: [] },
+  { directory: "lvm", banned: ["csi", "remote", "volume", "filesystem", ...leaves], packages: [] },
+  { directory: "filesystem", banned: ["csi", "remote", "volume", "lvm", ...leaves], packages: [] },
+  {
+    directory: "host",
+    banned: ["csi", "remote", "volume", "lvm", "filesystem", ...leaves],
+    packages: ["execa", "koffi"],
+  },
   { directory: "kubernetes", banned: [...driver, "certificates"], packages: ["@kubernetes/*"] },
   { directory: "certificates", banned: [...driver, "kubernetes"], packages: ["@peculiar/*", "reflect-metadata"] },
 ];

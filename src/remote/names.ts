@@ -1,0 +1,13 @@
+/** Whom a certificate is for: the DNS name among its subject alternative names. All nodes share one. */
+export const identities = { controller: "controller.lvm.local.csi", node: "node.lvm.local.csi" } as const;
+
+/** What controller and node say to each other beside the CSI messages, as keys of gRPC metadata. */
+export const headers = {
+  /**
+   * In a call the node that is meant, in the answer's trailers the one that gave it (topology values): an address may
+   * have gone to another node. Without it in its trailers an answer is none of a node's.
+   */
+  node: "lvm-local-csi-node",
+  /** With CreateVolume: only the volume that is there already, finished if need be; else NOT_FOUND. */
+  onlyExisting: "lvm-local-csi-only-existing",
+} as const;

@@ -1,0 +1,83 @@
+import type { MethodDefinition } from "@grpc/grpc-js";
+import type { Log } from "../log.ts";
+import type { NodeDirectory } from "./node-directory.ts";
+import { NodeLink, type RemoteCall } from "./node-link.ts";
+import type { Outcome } from "./outcome.ts";
+import type { TlsDirectory } from "./tls-directory.ts";
+
+/** The way to the nodes. */
+export interface NodeCallsOptions {
+  readonly directory: Pick<NodeDirectory, "find">;
+  readonly tls: TlsDirectory;
+  /** A call that changes nothing. */
+  readonly greeting: MethodDefinition<object, object>;
+  readonly log: Log;
+}
+
+/** Calls to nodes over mutual TLS, one connection for each; opened at need, and closed after some idle minutes. */
+export class NodeCalls {
+  readonly #options: NodeCallsOptions;
+  readonly #links = new Map<string, NodeLink>();
+
+  constructor(options: NodeCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to read the certificates. With new ones come new connections. */
+  async open(): Promise<void> {
+    await this.#options.tls.watch(() => this.#closeLinks());
+  }
+
+  get hasCertificates(): boolean {
+    return this.#options.tls.context !== undefined;
+  }
+
+  /** Sends a call to the node of this topology value, at the address that it has now. */
+  async send<Request, Response>(node: string, call: RemoteCall<Request, Response>): Promise<Outcome<Response>> {
+    const link = this.#linkTo(node);
+    if (typeof link === "string") return { kind: "unsent", reason: link };
+    const outcome = await link.call(call);
+    if (link.isBroken) this.#discard(node, link);
+    const { path } = call.method;
+    this.#options.log.debug({ node, address: link.address, path, outcome: outcome.kind }, "called a node");
+    return outcome;
+  }
+
+  close(): void {
+    this.#options.tls.stop();
+    this.#closeLinks();
+  }
+
+  /** The link, or why there is none. */
+  #linkTo(node: string): NodeLink | string {
+    const { directory, tls, greeting } = this.#options;
+    const known = directory.find(node);
+    if (known === undefined) return "it is not known to have a driver";
+    const { address } = known;
+    const link = this.#links.get(node);
+    if (link !== undefined && link.address === address) return link;
+    if (link !== undefined) this.#discard(node, link);
+    if (address === undefined) return "no driver runs there";
+    if (tls.context === undefined) return "the controller has no certificate yet";
+    this.#forgetOthers();
+    const made = new NodeLink({ node, address, context: tls.context, greeting });
+    this.#links.set(node, made);
+    return made;
+  }
+
+  /** Links to nodes that are no more. */
+  #forgetOthers(): void {
+    for (const [node, link] of this.#links) {
+      if (this.#options.directory.find(node) === undefined) this.#discard(node, link);
+    }
+  }
+
+  #discard(node: string, link: NodeLink): void {
+    link.close();
+    if (this.#links.get(node) === link) this.#links.delete(node);
+  }
+
+  #closeLinks(): void {
+    for (const [node, link] of this.#links) this.#discard(node, link);
+  }
+}

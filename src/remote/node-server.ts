@@ -1,0 +1,61 @@
+import type { AddressInfo } from "node:net";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { ListenAddress } from "../flags.ts";
+import type { Log } from "../log.ts";
+import { createGate } from "./gate.ts";
+import { nodeCheck } from "./node-check.ts";
+import type { TlsDirectory } from "./tls-directory.ts";
+
+/** Where and as whom a node takes the controller's calls. */
+export interface RemoteOptions {
+  readonly listen: ListenAddress;
+  readonly tls: TlsDirectory;
+  readonly topologyValue: string;
+  readonly log: Log;
+}
+
+/** A node's services, as the controller reaches them. */
+export interface RemoteServer {
+  readonly port: number;
+  /** Takes no new calls; resolves when those under way are answered. */
+  stop(): Promise<void>;
+  /** Hangs up. */
+  cut(): void;
+}
+
+/**
+ * Takes the controller's calls, and nobody else's. New certificates count for new connections.
+ * @param register adds the services that are served here
+ * @throws Error when the address cannot be had
+ */
+export async function serveRemote(options: RemoteOptions, register: (server: Server) => void): Promise<RemoteServer> {
+  const { tls, topologyValue, log } = options;
+  const server = new Server({ interceptors: [nodeCheck(topologyValue)] });
+  register(server);
+  // what it is given has been through the gate
+  const entrance = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const gate = createGate((connection) => entrance.injectConnection(connection), log);
+  await tls.watch(() => gate.setSecureContext(tls.options));
+  const port = await listen(gate, options.listen);
+  log.info({ ...options.listen, port }, "taking the controller's calls");
+  return {
+    port,
+    stop: () => {
+      tls.stop();
+      gate.close();
+      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+    },
+    cut: () => server.forceShutdown(),
+  };
+}
+
+async function listen(gate: ReturnType<typeof createGate>, { host, port }: ListenAddress): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  gate.once("error", reject);
+  // without a host Node.js takes IPv4 alone where there is no IPv6
+  gate.listen({ port, ...(host === "::" ? {} : { host }) }, resolve);
+  await promise;
+  // a TCP server's address is no path
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return (gate.address() as AddressInfo).port;
+}
