@@ -28,6 +28,17 @@ const codes: Readonly<Record<FailureKind, status>> = {
   internal: status.INTERNAL,
 };
 
+/** The kind that a node's answer stands for; of a code that no node sends, `internal`. */
+export function kindOfCode(code: status): FailureKind {
+  return kindsByCode.get(code) ?? "internal";
+}
+
+const kindsByCode = new Map(
+  // the keys are those of the record above
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  (Object.keys(codes) as FailureKind[]).map((kind) => [codes[kind], kind] as const),
+);
+
 /** What LVM's failures mean to a caller, where the operation has not said something more precise. */
 const lvmKinds: Readonly<Record<LvmFailure, FailureKind>> = {
   groupMissing: "unavailable",

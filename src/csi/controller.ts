@@ -9,8 +9,16 @@ import { listVolumes } from "../volume/list.ts";
 import { parseParameters, volumeKind } from "../volume/parameters.ts";
 import { removeVolume } from "../volume/remove.ts";
 import { VolumeError } from "../errors.ts";
-import { parseCapabilities, parseCapability } from "./capability.ts";
-import { checkMap, invalid, notNegative, requiredText, sizeRange } from "./fields.ts";
+import { headers } from "../remote/names.ts";
+import { parseCapabilities } from "./capability.ts";
+import {
+  controllerCapabilities,
+  parseCapacityRequest,
+  parseCreation,
+  parseExpansion,
+  validatedId,
+} from "./controller-requests.ts";
+import { notNegative, requiredText } from "./fields.ts";
 import type { ControllerHandlers } from "./generated/csi/v1/Controller.ts";
 import type { CreateVolumeRequest__Output } from "./generated/csi/v1/CreateVolumeRequest.ts";
 import type { GetCapacityRequest__Output } from "./generated/csi/v1/GetCapacityRequest.ts";
@@ -20,30 +28,18 @@ import type { Volume as VolumeMessage } from "./generated/csi/v1/Volume.ts";
 import type { Call, Service } from "./rpc.ts";
 import { assertHere, isHere, topologyOf } from "./topology.ts";
 
-const capabilities = [
-  "CREATE_DELETE_VOLUME",
-  "LIST_VOLUMES",
-  "GET_CAPACITY",
-  "EXPAND_VOLUME",
-  "GET_VOLUME",
-  "VOLUME_CONDITION",
-  "SINGLE_NODE_MULTI_WRITER",
-] as const;
-
 /** Controller, for the volume groups of this node. */
 export function controllerService(context: Context): Service<ControllerHandlers> {
   return {
-    ControllerGetCapabilities: () => ({ capabilities: capabilities.map((type) => ({ rpc: { type }, type: "rpc" })) }),
+    ControllerGetCapabilities: () => controllerCapabilities,
     CreateVolume: (request, call) => create(context, request, call),
     DeleteVolume: async ({ volumeId }, { deadline }) => {
       await removeVolume(context, requiredText("volume_id", volumeId), deadline);
       return {};
     },
-    ControllerExpandVolume: async ({ volumeId, capacityRange, volumeCapability }, { deadline }) => {
-      const id = requiredText("volume_id", volumeId);
-      if (capacityRange === null) throw invalid("capacity_range is missing");
-      if (volumeCapability !== null) parseCapability(volumeCapability);
-      const volume = await expandVolume(context, id, sizeRange(capacityRange), deadline);
+    ControllerExpandVolume: async (request, { deadline }) => {
+      const { id, range } = parseExpansion(request);
+      const volume = await expandVolume(context, id, range, deadline);
       const { sizeBytes } = volume.logicalVolume;
       return { capacityBytes: sizeBytes, nodeExpansionRequired: volume.record.filesystem !== undefined };
     },
@@ -64,18 +60,11 @@ export function controllerService(context: Context): Service<ControllerHandlers>
   };
 }
 
-async function create(context: Context, request: CreateVolumeRequest__Output, { deadline }: Call) {
-  const name = requiredText("name", request.name);
-  const accesses = parseCapabilities(request.volumeCapabilities);
-  const parameters = parseParameters(checkMap("parameters", request.parameters));
-  const range = sizeRange(request.capacityRange);
-  if (request.volumeContentSource !== null) {
-    throw invalid("volume_content_source is not supported yet: volumes begin empty");
-  }
-  if (Object.keys(request.mutableParameters).length > 0) throw invalid("mutable_parameters are not supported");
-  const kind = volumeKind(accesses, parameters);
+async function create(context: Context, request: CreateVolumeRequest__Output, { deadline, header }: Call) {
+  const creation = parseCreation(request);
   assertHere(request.accessibilityRequirements, context.topologyValue);
-  const volume = await createVolume(context, { name, range, kind, parameters, deadline });
+  const onlyExisting = header(headers.onlyExisting) !== undefined;
+  const volume = await createVolume(context, { ...creation, deadline, onlyExisting });
   return { volume: volumeMessage(volume) };
 }
 
@@ -92,9 +81,7 @@ async function validate(
   context: Context,
   request: ValidateVolumeCapabilitiesRequest__Output,
 ): Promise<ValidateVolumeCapabilitiesResponse> {
-  const id = requiredText("volume_id", request.volumeId);
-  if (request.volumeCapabilities.length === 0) throw invalid("volume_capabilities is missing");
-  const volume = await findVolume(context, id);
+  const volume = await findVolume(context, validatedId(request));
   const { volumeContext, volumeCapabilities, parameters } = request;
   try {
     const accesses = parseCapabilities(volumeCapabilities);
@@ -116,9 +103,7 @@ function asSent(capability: ValidateVolumeCapabilitiesRequest__Output["volumeCap
 }
 
 async function capacity(context: Context, request: GetCapacityRequest__Output) {
-  const parameters = parseParameters(checkMap("parameters", request.parameters));
-  const accesses = request.volumeCapabilities.length === 0 ? [] : parseCapabilities(request.volumeCapabilities);
-  const { filesystem } = volumeKind(accesses, parameters);
+  const { parameters, filesystem } = parseCapacityRequest(request);
   const here = isHere(request.accessibleTopology, context.topologyValue);
   const { available, minimum } = here
     ? await capacityFor(context, parameters, filesystem)

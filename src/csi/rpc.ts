@@ -9,6 +9,10 @@ import { failureOf } from "./codes.ts";
 export interface Call {
   /** When the caller gives up, in milliseconds since the epoch; undefined if it waits for ever. */
   readonly deadline: number | undefined;
+  /** Aborts when the caller gives up before that. */
+  readonly signal: AbortSignal;
+  /** What the caller sent beside the message, by its key; undefined if it did not. */
+  readonly header: (key: string) => string | undefined;
 }
 
 /** An RPC as a plain function. Whatever it throws becomes the answer's code and message. */
@@ -48,7 +52,10 @@ export function unary<Request, Response>(
       if (failure === undefined) callback(null, response);
       else callback(failure);
     };
-    const result = Promise.try(() => handler(call.request, { deadline }));
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort());
+    const header = (key: string): string | undefined => call.metadata.get(key)[0]?.toString();
+    const result = Promise.try(() => handler(call.request, { deadline, signal: abort.signal, header }));
     // It may fail after its caller has been answered.
     result.catch(() => undefined);
     answerInTime(result, { deadline, aheadMs: answerAheadMs, late }).then(
@@ -59,7 +66,7 @@ export function unary<Request, Response>(
 }
 
 function late(): VolumeError {
-  return new VolumeError("deadlineExceeded", "the disk or LVM has not answered in time; the call goes on");
+  return new VolumeError("deadlineExceeded", "no answer from disk, LVM or node in time; the call goes on");
 }
 
 function deadlineOf(call: { getDeadline(): Date | number }): number | undefined {

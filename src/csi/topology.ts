@@ -8,9 +8,14 @@ export function topologyOf(value: string): { readonly segments: Readonly<Record<
   return { segments: { [topologyKey]: value } };
 }
 
+/** The node that a topology names; undefined if it names none. */
+export function nodeOf(topology: Topology__Output | null): string | undefined {
+  return topology?.segments[topologyKey];
+}
+
 /** Whether a topology is this node, or names none of the driver's segments. */
 export function isHere(topology: Topology__Output | null, value: string): boolean {
-  const segment = topology?.segments[topologyKey];
+  const segment = nodeOf(topology);
   return segment === undefined || segment === value;
 }
 

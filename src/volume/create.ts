@@ -23,11 +23,14 @@ export interface CreateRequest {
   readonly parameters: Parameters;
   /** When the caller gives up, in milliseconds since the epoch. */
   readonly deadline: number | undefined;
+  /** Only a volume of that name that is there already, finished if need be. */
+  readonly onlyExisting: boolean;
 }
 
 /**
  * Makes a volume, initialized and ready to be staged; again: the volume that is there.
- * @throws VolumeError alreadyExists if the name's volume differs from the request; resourceExhausted, outOfRange,
+ * @throws VolumeError alreadyExists if the name's volume differs from the request; notFound if only an existing one
+ * is wanted; resourceExhausted, outOfRange,
  * invalidArgument; aborted while it is being initialized. LvmError
  */
 export function createVolume(context: Context, request: CreateRequest): Promise<Volume> {
@@ -40,7 +43,7 @@ export function createVolume(context: Context, request: CreateRequest): Promise<
     request: `create ${JSON.stringify(asked)}`,
     deadline,
     work: async (work) => {
-      const volume = (await findExisting(context, request, name)) ?? (await allocate(context, request, record));
+      const volume = (await findExisting(context, request, name)) ?? (await makeNew(context, request, record));
       return volume.record.state === "creating" ? finish(context, volume, work) : volume;
     },
   });
@@ -97,6 +100,11 @@ async function readForSearch(group: VolumeGroup, isChosen: boolean): Promise<Vol
     throw error;
   });
   return isChosen ? read : Promise.race([read, setTimeout(searchPatienceMs, undefined, { ref: false })]);
+}
+
+function makeNew(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
+  if (!request.onlyExisting) return allocate(context, request, record);
+  throw new VolumeError("notFound", `there is no volume ${quote(request.name)} on this node, and none is to be made`);
 }
 
 /** Makes the logical volume, marked `creating` in the same commit. */
