@@ -1,10 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import { type NodeConfig, topologyValue } from "./config.ts";
 import { claimGroups } from "./volume/claim.ts";
-import { clearSocket, serve } from "./csi/server.ts";
+import { nodeServices } from "./csi/node-services.ts";
+import { type Register, clearSocket, serve } from "./csi/server.ts";
+import { endSignal } from "./end-signal.ts";
 import { createHost } from "./host/create-host.ts";
 import { type Log, createLog } from "./log.ts";
 import { VolumeGroup } from "./lvm/volume-group.ts";
+import { type RemoteServer, serveRemote } from "./remote/node-server.ts";
+import { TlsDirectory } from "./remote/tls-directory.ts";
 import { Caretaker } from "./volume/caretaker.ts";
 import type { Context } from "./volume/context.ts";
 import { Operations } from "./volume/operations.ts";
@@ -31,18 +35,21 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     begun: new Set(),
     log,
   };
-  const server = await serve(config.socketPath, context, { version, ready: () => isReady(context) });
+  const services = nodeServices(context, { version, ready: () => isReady(context) });
+  const server = await serve(config.socketPath, services.all);
+  const remote = await serveController(config, services.remote, log);
   const caretaker = new Caretaker(context, config.backupDirectory);
   caretaker.start();
   log.info({ version, node: config.nodeName, volumeGroups: config.volumeGroups }, "serving");
 
   await endSignal(log);
   caretaker.stop();
-  const stopped = server.stop();
+  const stopped = Promise.all([server.stop(), remote?.stop()]);
   await operations.end();
   // The last answers are on their way; a caller that keeps its connection open must not keep the driver.
   await Promise.race([stopped, setTimeout(1000, undefined, { ref: false })]);
   server.cut();
+  remote?.cut();
   await Promise.all([...groups.values()].map((group) => group.close()));
   await close();
   log.info({}, "ended");
@@ -59,9 +66,10 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   }
 }
 
-async function endSignal(log: Log): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  process.once("SIGTERM", resolve);
-  process.once("SIGINT", resolve);
-  log.info({ signal: await promise }, "ending");
+/** For the calls that come from the controller, if any are to come. */
+async function serveController(config: NodeConfig, register: Register, log: Log): Promise<RemoteServer | undefined> {
+  const { remoteListen: listen, tlsDirectory } = config;
+  if (listen === undefined || tlsDirectory === undefined) return undefined;
+  const tls = new TlsDirectory(tlsDirectory, log);
+  return serveRemote({ listen, tls, topologyValue: topologyValue(config.nodeName), log }, register);
 }

@@ -3,14 +3,9 @@ import { createConnection } from "node:net";
 import { dirname } from "node:path";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
-import type { Context } from "../volume/context.ts";
-import { controllerService } from "./controller.ts";
-import { type Health, identityService } from "./identity.ts";
-import { nodeService } from "./node.ts";
 import { type Handler, unary } from "./rpc.ts";
-import { loadServices } from "./services.ts";
 
-/** The driver's CSI services on a Unix socket. */
+/** CSI services on a Unix socket. */
 export interface RunningServer {
   /** Takes no new calls; resolves when those under way are answered and their callers have hung up. */
   stop(): Promise<void>;
@@ -18,13 +13,13 @@ export interface RunningServer {
   cut(): void;
 }
 
-/** Serves Identity, Controller and Node. @throws Error when another process serves the socket */
-export async function serve(socketPath: string, context: Context, health: Health): Promise<RunningServer> {
+/** Adds services to a server. */
+export type Register = (server: Server) => void;
+
+/** Serves on a Unix socket. @throws Error when another process serves it */
+export async function serve(socketPath: string, register: Register): Promise<RunningServer> {
   const server = new Server();
-  const { Identity, Controller, Node } = loadServices();
-  addService(server, Identity, identityService(health), context.log);
-  addService(server, Controller, controllerService(context), context.log);
-  addService(server, Node, nodeService(context), context.log);
+  register(server);
   await clearSocket(socketPath);
   await bind(server, socketPath);
   return {
@@ -34,7 +29,7 @@ export async function serve(socketPath: string, context: Context, health: Health
 }
 
 /** Registers the plain functions; an RPC without one answers UNIMPLEMENTED. */
-function addService(server: Server, definition: ServiceDefinition, service: object, log: Log): void {
+export function addService(server: Server, definition: ServiceDefinition, service: object, log: Log): void {
   const handlers = Object.entries(service).map(([name, handler]: [string, Handler<unknown, unknown>]) => [
     name,
     unary(name, handler, log),
