@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { certificatesHelp, parseCertificatesConfig } from "./certificates-config.ts";
 import { nodeHelp, parseNodeConfig } from "./config.ts";
+import { controllerHelp, parseControllerConfig } from "./controller-config.ts";
 import { UsageError } from "./flags.ts";
 import { packageVersion } from "./package-files.ts";
 
 const help = `usage: lvm-local-csi COMMAND [FLAGS]
 
 ${nodeHelp}
+${controllerHelp}
 ${certificatesHelp}
 lvm-local-csi --version, lvm-local-csi --help
 `;
@@ -36,8 +38,12 @@ async function run(command: string | undefined, args: readonly string[]): Promis
     const config = parseCertificatesConfig(args, process.env);
     const { runCertificates } = await import("./certificates-role.ts");
     await runCertificates(config, packageVersion());
+  } else if (command === "controller") {
+    const config = parseControllerConfig(args, process.env);
+    const { runController } = await import("./controller-role.ts");
+    await runController(config, packageVersion());
   } else {
-    throw new UsageError(`${command ?? "no command"}: the commands are: node, certificates`);
+    throw new UsageError(`${command ?? "no command"}: the commands are: node, controller, certificates`);
   }
 }
 
