@@ -14,6 +14,7 @@ import {
   ask,
   failureFrom,
   forEachNode,
+  requireTime,
 } from "./routed-nodes.ts";
 import type { Call } from "./rpc.ts";
 import { SentNames } from "./sent-names.ts";
@@ -39,6 +40,8 @@ interface Creation {
 interface Candidate {
   readonly node: string;
   readonly obstacle?: string;
+  /** The node found fault with the request itself. */
+  readonly fault?: VolumeError;
 }
 
 /**
@@ -166,19 +169,26 @@ async function requireSettled(
 }
 
 function candidateOf({ node, outcome }: Found): Candidate {
-  if (outcome.kind === "refused" && outcome.code === status.NOT_FOUND) return { node };
   if (outcome.kind === "answered") return { node };
-  return { node, obstacle: outcome.kind === "refused" ? outcome.details : outcome.reason };
+  if (outcome.kind !== "refused") return { node, obstacle: outcome.reason };
+  if (outcome.code === status.NOT_FOUND) return { node };
+  const fault = outcome.code === status.INVALID_ARGUMENT ? { fault: failureFrom(node, outcome) } : {};
+  return { node, obstacle: outcome.details, ...fault };
 }
 
 /** The first node that takes it. @throws VolumeError resourceExhausted with every node's reason if none does */
 async function tryInTurn(creation: Creation, candidates: readonly Candidate[]): Promise<Response> {
   const reasons: string[] = [];
   for (const { node, obstacle } of candidates) {
+    requireTime(creation.call);
     const reason = obstacle ?? (await tryOn(creation, node));
     if (typeof reason !== "string") return reason;
     reasons.push(`${node}: ${reason}`);
   }
+  requireTime(creation.call);
+  const [fault] = candidates.map((candidate) => candidate.fault);
+  // no other node would see it differently
+  if (fault !== undefined && candidates.every((candidate) => candidate.fault !== undefined)) throw fault;
   const why = reasons.length === 0 ? "no node has a driver" : reasons.join("; ");
   throw new VolumeError("resourceExhausted", `no node can make the volume (${why})`);
 }

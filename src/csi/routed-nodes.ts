@@ -68,6 +68,12 @@ export function ask<Name extends Rpc>(
   });
 }
 
+/** @throws VolumeError deadlineExceeded if there is no time left for a node: nothing may be concluded from that */
+export function requireTime({ deadline = Infinity, signal }: Pick<Call, "deadline" | "signal">): void {
+  if (!signal.aborted && Date.now() < deadline - answerAheadMs) return;
+  throw new VolumeError("deadlineExceeded", "the time was up before a node was found; try again");
+}
+
 /** Does something with each of many nodes, not with all at once. Results come in the order of the nodes. */
 export async function forEachNode<Node, Result>(
   nodes: readonly Node[],

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
 import type { NodeDirectory } from "./node-directory.ts";
@@ -18,6 +19,8 @@ export interface NodeCallsOptions {
 export class NodeCalls {
   readonly #options: NodeCallsOptions;
   readonly #links = new Map<string, NodeLink>();
+  readonly #run = randomUUID();
+  #linksMade = 0;
 
   constructor(options: NodeCallsOptions) {
     this.#options = options;
@@ -40,6 +43,10 @@ export class NodeCalls {
     if (link.isBroken) this.#discard(node, link);
     const { path } = call.method;
     this.#options.log.debug({ node, address: link.address, path, outcome: outcome.kind }, "called a node");
+    // it was given up for another call's sake, and its node is there
+    if (outcome.kind === "unsent" && this.#links.has(node) && this.#links.get(node) !== link) {
+      return this.send(node, call);
+    }
     return outcome;
   }
 
@@ -60,7 +67,9 @@ export class NodeCalls {
     if (address === undefined) return "no driver runs there";
     if (tls.context === undefined) return "the controller has no certificate yet";
     this.#forgetOthers();
-    const made = new NodeLink({ node, address, context: tls.context, greeting });
+    this.#linksMade += 1;
+    const name = `${this.#run} ${this.#linksMade}`;
+    const made = new NodeLink({ node, address, context: tls.context, name, greeting });
     this.#links.set(node, made);
     return made;
   }

@@ -29,6 +29,8 @@ export interface LinkOptions {
   readonly node: string;
   readonly address: string;
   readonly context: SecureContext;
+  /** Of this run of the controller, and of this link among all that it makes: "RUN NUMBER". */
+  readonly name: string;
   /** A call that changes nothing: whoever answers it is there. */
   readonly greeting: MethodDefinition<object, object>;
 }
@@ -56,20 +58,25 @@ const channelOptions: ChannelOptions = {
   "grpc.max_receive_message_length": 64 * 1024 ** 2,
 };
 
-/** The way to one node at one address. When it is broken it is thrown away, and another one is made. */
+/**
+ * The way to one node at one address. When a call over it was not answered it is given up, and another one is made,
+ * whose greeting tells the node to take nothing more that arrives over this one.
+ */
 export class NodeLink {
   readonly address: string;
   /** Whether the next call had better take a new link. */
   isBroken = false;
   readonly #node: string;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #client: Client;
   readonly #greeting: LinkOptions["greeting"];
   #greeted: Promise<Outcome<object>> | undefined;
   #answeredAt = -Infinity;
 
-  constructor({ node, address, context, greeting }: LinkOptions) {
+  constructor({ node, address, context, name, greeting }: LinkOptions) {
     this.address = address;
     this.#node = node;
+    this.#headers = { [headers.node]: node, [headers.link]: name };
     this.#greeting = greeting;
     const credentials = ChannelCredentials.createFromSecureContext(context, { checkServerIdentity: checkNode });
     this.#client = new Client(address, credentials, channelOptions);
@@ -107,14 +114,14 @@ export class NodeLink {
     const deadline = Date.now() + greetingMs;
     const signal = new AbortController().signal;
     const outcome = await this.#send({ method: this.#greeting, request: {}, deadline, signal });
-    if (outcome.kind !== "unanswered") return outcome;
-    this.isBroken = true;
-    return { kind: "unsent", reason: outcome.reason };
+    return outcome.kind === "unanswered" ? { kind: "unsent", reason: outcome.reason } : outcome;
   }
 
   async #send<Request, Response>(call: RemoteCall<Request, Response>): Promise<Outcome<Response>> {
-    const outcome = outcomeOf(await exchange(this.#client, this.#node, call), this.#node);
+    const complete = { ...call, headers: { ...call.headers, ...this.#headers } };
+    const outcome = outcomeOf(await exchange(this.#client, complete), this.#node);
     if (outcome.kind === "answered" || outcome.kind === "refused") this.#answeredAt = performance.now();
+    else this.isBroken = true;
     return outcome;
   }
 }
@@ -124,16 +131,17 @@ interface Answer<Response> {
   readonly response: Response | undefined;
   /** Whom the answer's trailers name. */
   readonly node: string | undefined;
+  /** Whether the node has not let the call in. */
+  readonly isRefused: boolean;
 }
 
 function exchange<Request, Response>(
   client: Client,
-  node: string,
   { method, request, deadline = Infinity, signal, headers: more = {} }: RemoteCall<Request, Response>,
 ): Promise<Answer<Response>> {
   const { promise, resolve } = Promise.withResolvers<Answer<Response>>();
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries({ ...more, [headers.node]: node })) metadata.set(name, value);
+  for (const [name, value] of Object.entries(more)) metadata.set(name, value);
   const { path, requestSerialize, responseDeserialize } = method;
   const result: { error: ServiceError | null; response?: Response | undefined } = { error: null };
   const call = client.makeUnaryRequest(
@@ -150,24 +158,21 @@ function exchange<Request, Response>(
   // comes after the callback, with the trailers also of an answer that is OK
   call.on("status", ({ metadata: trailers }) => {
     signal.removeEventListener("abort", cancel);
-    resolve({ error: result.error, response: result.response, node: trailers.get(headers.node)[0]?.toString() });
+    const [node] = trailers.get(headers.node);
+    const isRefused = trailers.get(headers.refused).length > 0;
+    resolve({ error: result.error, response: result.response, node: node?.toString(), isRefused });
   });
   return promise;
 }
 
 /** Only what carries the node's name is its answer; everything else is the library's or a stranger's. */
-function outcomeOf<Response>({ error, response, node }: Answer<Response>, meant: string): Outcome<Response> {
-  if (node !== undefined && node !== meant) return strangersWord(node, error);
+function outcomeOf<Response>({ error, response, node, isRefused }: Answer<Response>, meant: string): Outcome<Response> {
   const { code, details } = error ?? { code: status.UNAVAILABLE, details: "no answer" };
   if (node === undefined) return { kind: "unanswered", code, reason: details };
+  if (isRefused) return { kind: "unsent", reason: node === meant ? details : `node ${quote(node)} is at its address` };
+  // never believed
+  if (node !== meant) return { kind: "unanswered", code, reason: `node ${quote(node)} answered in its place` };
   return error === null && response !== undefined ? { kind: "answered", response } : { kind: "refused", code, details };
-}
-
-/** A node refuses before anything else what is not meant for it. Of anything else that another one says nothing is believed. */
-function strangersWord(node: string, error: ServiceError | null): Outcome<never> {
-  const reason = `node ${quote(node)} is at its address`;
-  if (error?.code === status.FAILED_PRECONDITION) return { kind: "unsent", reason };
-  return { kind: "unanswered", code: status.UNAVAILABLE, reason };
 }
 
 function checkNode(_host: string, { subjectaltname }: PeerCertificate): Error | undefined {

@@ -1,0 +1,186 @@
+import { status } from "@grpc/grpc-js";
+import type { KnownNode } from "../remote/node-directory.ts";
+import type { RemoteCall } from "../remote/node-link.ts";
+import { headers } from "../remote/names.ts";
+import type { Outcome } from "../remote/outcome.ts";
+import { logicalVolumeName } from "../volume/id.ts";
+import { routedControllerService } from "./routed-controller.ts";
+import type { RequestOf, Router } from "./routed-nodes.ts";
+import type { Call } from "./rpc.ts";
+import { loadServices } from "./services.ts";
+
+/** How a node takes the next calls. */
+export type Manner =
+  | "up"
+  /** Connections are refused. */
+  | "down"
+  /** Calls reach it and are lost before it has done anything. */
+  | "losesCalls"
+  /** It does what it is told, and its answers are lost. */
+  | "losesAnswers"
+  /** It begins, and answers ABORTED. */
+  | "slow";
+
+/** A node as simple as can be, with volumes all of one size. */
+export class SimulatedNode {
+  readonly name: string;
+  manner: Manner = "up";
+  isReady = true;
+  hasDriver = true;
+  isGone = false;
+  room = 10;
+  /** Names of logical volumes; whether each is ready. */
+  readonly volumes = new Map<string, boolean>();
+  /** RPCs that reached it. */
+  readonly calls: string[] = [];
+  /** What it answers instead. */
+  refusal: { readonly code: status; readonly details: string } | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get isReachable(): boolean {
+    return !this.isGone && this.hasDriver && this.manner !== "down";
+  }
+
+  idOf(volume: string): string {
+    return `${this.name}/vg0/${volume}`;
+  }
+}
+
+/** A controller in front of simulated nodes: everything but the wire. */
+export function simulatedCluster(...names: readonly string[]) {
+  const nodes = new Map(names.map((name) => [name, new SimulatedNode(name)]));
+  const warnings: object[] = [];
+  let synced = true;
+  const log = { debug: ignore, info: ignore, error: ignore, warn: (fields: object) => void warnings.push(fields) };
+  const present = (): SimulatedNode[] => [...nodes.values()].filter((node) => !node.isGone);
+  const router: Router = {
+    directory: {
+      nodes: () => present().map(known),
+      find: (name) =>
+        present()
+          .map(known)
+          .find(({ topologyValue }) => topologyValue === name),
+      isGone: (name) => Promise.resolve(nodes.get(name)?.isGone === true),
+      isSynced: () => synced,
+      close: () => Promise.resolve(),
+    },
+    calls: { send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)) },
+    methods: loadServices().Controller,
+    log,
+  };
+  return {
+    node: (name: string): SimulatedNode => nodes.get(name) ?? new SimulatedNode(name),
+    nodes: [...nodes.values()],
+    warnings,
+    /** As it comes from the sidecars. */
+    service: routedControllerService(router),
+    /** The same nodes behind another run of the controller. */
+    restart: () => routedControllerService(router),
+    unsync: () => {
+      synced = false;
+    },
+  };
+}
+
+export const anyCall: Call = { deadline: undefined, signal: new AbortController().signal, header: () => undefined };
+
+export function volumeRequest(name: string, nodes?: readonly string[]): RequestOf<"CreateVolume"> {
+  const topologies = nodes?.map((node) => ({ segments: { "topology.lvm.local.csi/node": node } }));
+  return {
+    name,
+    capacityRange: { requiredBytes: "1", limitBytes: "0" },
+    volumeCapabilities: [{ block: {}, mount: null, accessMode: { mode: "SINGLE_NODE_WRITER" }, accessType: "block" }],
+    parameters: {},
+    secrets: {},
+    volumeContentSource: null,
+    accessibilityRequirements: topologies === undefined ? null : { requisite: topologies, preferred: topologies },
+    mutableParameters: {},
+  };
+}
+
+function known(node: SimulatedNode): KnownNode {
+  const address = node.hasDriver ? "127.0.0.1:1" : undefined;
+  return { topologyValue: node.name, address, isReady: node.isReady };
+}
+
+function deliver<Request, Response>(
+  node: SimulatedNode | undefined,
+  call: RemoteCall<Request, Response>,
+): Outcome<Response> {
+  if (node === undefined || !node.isReachable) {
+    return { kind: "unsent", reason: "connect ECONNREFUSED" };
+  }
+  const rpc = call.method.path.split("/").at(-1) ?? "";
+  node.calls.push(call.headers?.[headers.onlyExisting] === undefined ? rpc : `${rpc}?`);
+  const lost = { kind: "unanswered", code: status.UNAVAILABLE, reason: "connection lost" } as const;
+  if (node.manner === "losesCalls") return lost;
+  const outcome = node.refusal ? { kind: "refused" as const, ...node.refusal } : work(node, rpc, call);
+  return node.manner === "losesAnswers" ? lost : outcome;
+}
+
+function work<Request, Response>(
+  node: SimulatedNode,
+  rpc: string,
+  call: RemoteCall<Request, Response>,
+): Outcome<Response> {
+  const { requestSerialize, requestDeserialize, responseSerialize, responseDeserialize } = call.method;
+  const isSearch = call.headers?.[headers.onlyExisting] !== undefined;
+  // over the wire and back; the types are those that the contract is loaded with
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const request = requestDeserialize(requestSerialize(call.request)) as Fields;
+  const answer = answerOf(node, rpc, request, isSearch);
+  if ("code" in answer) return { kind: "refused", ...answer };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { kind: "answered", response: responseDeserialize(responseSerialize(answer.response as Response)) };
+}
+
+interface Fields {
+  readonly name: string;
+  readonly volumeId: string;
+  readonly maxEntries: number;
+  readonly startingToken: string;
+}
+
+type Answer = { readonly response: object } | { readonly code: status; readonly details: string };
+
+function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: boolean): Answer {
+  switch (rpc) {
+    case "CreateVolume":
+      return create(node, logicalVolumeName(request.name), isSearch);
+    case "DeleteVolume":
+      node.volumes.delete(request.volumeId.split("/")[2] ?? "");
+      return { response: {} };
+    case "GetCapacity": {
+      const bytes = String(node.room - node.volumes.size);
+      return { response: { availableCapacity: bytes, maximumVolumeSize: { value: bytes } } };
+    }
+    case "ListVolumes":
+      return list(node, request);
+    default:
+      return { response: { volume: { volumeId: request.volumeId } } };
+  }
+}
+
+function create(node: SimulatedNode, name: string, isSearch: boolean): Answer {
+  const isThere = node.volumes.has(name);
+  if (!isThere && isSearch) return { code: status.NOT_FOUND, details: "none" };
+  if (!isThere && node.volumes.size >= node.room) return { code: status.RESOURCE_EXHAUSTED, details: "full" };
+  node.volumes.set(name, node.manner !== "slow");
+  if (node.manner === "slow") return { code: status.ABORTED, details: "zeroing 43 %" };
+  const segments = { "topology.lvm.local.csi/node": node.name };
+  return {
+    response: { volume: { volumeId: node.idOf(name), capacityBytes: "1", accessibleTopology: [{ segments }] } },
+  };
+}
+
+function list(node: SimulatedNode, { maxEntries, startingToken }: Fields): Answer {
+  const names = [...node.volumes.keys()].toSorted().filter((name) => name > startingToken);
+  const page = maxEntries === 0 ? names : names.slice(0, maxEntries);
+  const nextToken = page.length < names.length ? (page.at(-1) ?? "") : "";
+  return { response: { entries: page.map((name) => ({ volume: { volumeId: node.idOf(name) } })), nextToken } };
+}
+
+function ignore(): void {}
