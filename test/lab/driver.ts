@@ -24,6 +24,16 @@ export interface DriverOptions {
   readonly patienceMilliseconds?: number;
 }
 
+/** How a test wants any role of the driver. */
+interface RoleOptions extends Pick<
+  DriverOptions,
+  "socketPath" | "logFile" | "environment" | "program" | "patienceMilliseconds"
+> {
+  readonly role: "node" | "controller";
+  /** All but `--csi-endpoint`. */
+  readonly flags: readonly string[];
+}
+
 /** How a process ended. */
 export interface Ending {
   readonly code: number | null;
@@ -49,7 +59,12 @@ const sources = path.join(checkout, "src/main.ts");
  * Starts `lvm-local-csi node` with the laboratory's LVM lock directory and waits until its socket answers.
  * @throws Error with the end of its log when it ends first, or does not answer in time (it is then ended).
  */
-export async function startDriver(options: DriverOptions): Promise<Driver> {
+export function startDriver(options: DriverOptions): Promise<Driver> {
+  return startRole({ ...options, role: "node", flags: flagsOf(options) });
+}
+
+/** Starts a role and waits likewise. */
+export async function startRole(options: RoleOptions): Promise<Driver> {
   const driver = await launch(options);
   const patience = options.patienceMilliseconds ?? 60_000;
   const gaveUp = new AbortController();
@@ -62,7 +77,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     if (first === "answers") return driver;
     if (first === "late") await driver.kill();
     const why = first === "late" ? `did not answer within ${patience} ms` : `ended with ${describeEnding(first)}`;
-    throw new Error(`the driver ${why} before its socket answered:\n${await driver.log(40)}`);
+    throw new Error(`the ${options.role} ${why} before its socket answered:\n${await driver.log(40)}`);
   } finally {
     gaveUp.abort();
   }
@@ -73,15 +88,19 @@ export function describeEnding(ending: Ending): string {
   return ending.signal ?? `exit status ${ending.code}`;
 }
 
-async function launch(options: DriverOptions): Promise<Driver> {
+async function launch(options: RoleOptions): Promise<Driver> {
   // A file and not a pipe: the driver can then never be held up by its reader, and outlives it.
   const log = await open(options.logFile, "a");
   const [program, ...args] = options.program ?? [process.execPath, process.env["LAB_DRIVER"] ?? sources];
-  const child = spawn(program, [...args, ...flagsOf(options)], {
-    cwd: checkout,
-    env: { ...process.env, ...options.environment },
-    stdio: ["ignore", log.fd, log.fd],
-  });
+  const child = spawn(
+    program,
+    [...args, options.role, `--csi-endpoint=unix://${options.socketPath}`, ...options.flags],
+    {
+      cwd: checkout,
+      env: { ...process.env, ...options.environment },
+      stdio: ["ignore", log.fd, log.fd],
+    },
+  );
   await log.close();
   const ended = new Promise<Ending>((resolve, reject) => {
     child.once("error", reject);
@@ -103,8 +122,6 @@ async function launch(options: DriverOptions): Promise<Driver> {
 function flagsOf(options: DriverOptions): string[] {
   const locks = process.env["LAB_LOCK_DIRECTORY"];
   return [
-    "node",
-    `--csi-endpoint=unix://${options.socketPath}`,
     `--node-name=${options.nodeName ?? "n1"}`,
     `--kubelet-directory=${options.kubeletDirectory}`,
     ...options.volumeGroups.map((group) => `--volume-group=${group}`),

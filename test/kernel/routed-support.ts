@@ -1,0 +1,98 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createSecureContext } from "node:tls";
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { NodeLink } from "../../src/remote/node-link.ts";
+import type { Outcome } from "../../src/remote/outcome.ts";
+import { controllerLeaf, makeAuthority, nodeLeaf, tlsDirectory } from "../lab/certificates.ts";
+import { type CsiClient, connectCsi } from "../lab/csi-client.ts";
+import { type Driver, type Ending, startRole } from "../lab/driver.ts";
+import { until } from "./process-support.ts";
+import { type World, logicalVolumes, openWorld } from "./world.ts";
+
+/** Two nodes, each with a volume group on a disk of its own, behind one controller. */
+export interface RoutedCluster {
+  readonly nodes: { readonly n1: World; readonly n2: World };
+  /** The controller's services. */
+  readonly rpc: CsiClient["Identity"] & CsiClient["Controller"];
+  readonly controller: () => Driver;
+  /** Starts the controller again, after it has been stopped or killed. */
+  readonly start: () => Promise<void>;
+  /** Calls a node as the controller does, with an empty request. */
+  readonly callAsController: (node: NodeName, method: Method | undefined) => Promise<Outcome<object>>;
+  readonly close: () => Promise<readonly Ending[]>;
+}
+
+type Method = MethodDefinition<object, object>;
+export type NodeName = keyof RoutedCluster["nodes"];
+export const nodeNames: readonly NodeName[] = ["n1", "n2"];
+
+const addresses = { n1: "127.0.0.1:9811", n2: "127.0.0.1:9812" } as const;
+
+export async function openRoutedCluster(): Promise<RoutedCluster> {
+  const directory = await mkdtemp("/run/routed-");
+  const authority = await makeAuthority();
+  const nodeTls = await tlsDirectory(await nodeLeaf(authority), authority);
+  const controllerTls = await tlsDirectory(await controllerLeaf(authority), authority);
+  const [first = "", second = ""] = (process.env["LAB_DISKS"] ?? "").split(" ");
+  const nodes = {
+    n1: await openWorld([first], nodeFlags("n1", nodeTls)),
+    n2: await openWorld([second], nodeFlags("n2", nodeTls)),
+  };
+  const list = nodeNames.map((name) => ({ name, address: addresses[name] }));
+  await writeFile(join(directory, "nodes.json"), JSON.stringify(list));
+  const socketPath = join(directory, "csi.sock");
+  const launch = (): Promise<Driver> =>
+    startRole({
+      role: "controller",
+      socketPath,
+      logFile: join(directory, "controller.log"),
+      flags: [`--tls-directory=${controllerTls}`, `--nodes=${join(directory, "nodes.json")}`],
+    });
+  let controller = await launch();
+  const client = connectCsi(socketPath);
+  return {
+    nodes,
+    rpc: { ...client.Identity, ...client.Controller },
+    controller: () => controller,
+    start: async () => {
+      controller = await launch();
+      await until("the controller is found again", () => client.Identity.Probe({}).catch(() => undefined));
+    },
+    callAsController: (node, method) => callNode(controllerTls, node, method),
+    close: async () => {
+      client.close();
+      return [await controller.stop(), await nodes.n1.close(), await nodes.n2.close()];
+    },
+  };
+}
+
+async function callNode(directory: string, node: NodeName, method: Method | undefined): Promise<Outcome<object>> {
+  if (method === undefined) throw new Error("no such method");
+  const [cert, key, ca] = await Promise.all(
+    ["tls.crt", "tls.key", "ca.crt"].map((name) => readFile(join(directory, name))),
+  );
+  const context = createSecureContext({ cert, key, ca });
+  const link = new NodeLink({ node, address: addresses[node], context, name: "test 1", greeting: method });
+  const outcome = await link.call({ method, request: {}, deadline: undefined, signal: new AbortController().signal });
+  link.close();
+  return outcome;
+}
+
+function nodeFlags(name: NodeName, tls: string): readonly string[] {
+  return [`--node-name=${name}`, `--remote-listen=${addresses[name]}`, `--tls-directory=${tls}`];
+}
+
+/** What the volume is to be on. */
+export function on(...names: readonly NodeName[]) {
+  const topologies = names.map((name) => ({ segments: { "topology.lvm.local.csi/node": name } }));
+  return { requisite: topologies, preferred: topologies };
+}
+
+/** On how many nodes there is a logical volume of this name. */
+export async function holders({ nodes }: RoutedCluster, name: string): Promise<readonly NodeName[]> {
+  const found = await Promise.all(
+    nodeNames.map(async (node) => ((await logicalVolumes(nodes[node])).includes(name) ? [node] : [])),
+  );
+  return found.flat();
+}
