@@ -1,0 +1,77 @@
+import { type FSWatcher, watch } from "node:fs";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
+import type { PluginInfo__Output } from "../../src/csi/generated/pluginregistration/PluginInfo.ts";
+import { loadRegistration } from "../../src/csi/services.ts";
+import { connectCsi } from "../lab/csi-client.ts";
+
+/** What the kubelet says to a driver that it has looked at: the empty text, or why it is not registered. */
+export type Judge = (info: PluginInfo__Output, nodeId: string) => string;
+
+/** The kubelet's part in the registration of drivers (kubernetes, pkg/kubelet/pluginmanager and pkg/volume/csi). */
+export interface PluginWatcher {
+  /** In order: "appeared", "registered NODE-ID", "refused", "removed". */
+  readonly events: readonly string[];
+  stop(): void;
+}
+
+/** Looks at the sockets that are there, and at each one that appears. */
+export async function watchPlugins(directory: string, judge: Judge = () => ""): Promise<PluginWatcher> {
+  const events: string[] = [];
+  const known = new Set<string>();
+  const look = async (name: string): Promise<void> => {
+    const isThere = (await readdir(directory)).includes(name);
+    if (!isThere && known.delete(name)) events.push("removed");
+    if (!isThere || known.has(name)) return;
+    known.add(name);
+    events.push("appeared");
+    events.push(await register(path.join(directory, name), judge));
+  };
+  let last: Promise<void> = Promise.resolve();
+  const lookNext = (name: string): void => {
+    last = last.then(() => look(name)).catch((error: unknown) => void events.push(String(error)));
+  };
+  const watcher: FSWatcher = watch(directory, (_event, name) => {
+    if (name !== null) lookNext(name);
+  });
+  for (const name of await readdir(directory)) lookNext(name);
+  return { events, stop: () => watcher.close() };
+}
+
+async function register(socketPath: string, judge: Judge): Promise<string> {
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
+  try {
+    // what the contract says; nothing at run time can tell it apart
+    const info = (await call(client, "GetInfo", {})) as PluginInfo__Output;
+    const driver = connectCsi(info.endpoint);
+    const { nodeId } = await driver.Node.NodeGetInfo({}).finally(() => driver.close());
+    const error = judge(info, nodeId);
+    await call(client, "NotifyRegistrationStatus", { pluginRegistered: error === "", error });
+    return error === "" ? `registered ${nodeId}` : "refused";
+  } finally {
+    client.close();
+  }
+}
+
+function call(client: Client, rpc: string, request: object): Promise<unknown> {
+  const method = loadRegistration()[rpc];
+  if (method === undefined) throw new Error(`Registration has no ${rpc}`);
+  const { path: name, requestSerialize, responseDeserialize } = method;
+  return new Promise((resolve, reject) => {
+    const done = (error: ServiceError | null, answer: unknown): void => {
+      if (error === null) resolve(answer);
+      else reject(error);
+    };
+    client.makeUnaryRequest(
+      name,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      { deadline: Date.now() + 10_000 },
+      done,
+    );
+  });
+}
