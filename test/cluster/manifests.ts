@@ -26,6 +26,10 @@ export interface PodOptions {
   /** Default: sleep. */
   readonly command?: readonly string[];
   readonly volumeMode?: "Block" | "Filesystem";
+  /** More fields of its spec. */
+  readonly spec?: object;
+  /** More fields of the volume's mount. */
+  readonly mount?: object;
 }
 
 /** Where a pod of these tests sees its claim. */
@@ -38,9 +42,9 @@ export function pod(name: string, claimName: string, options: PodOptions = {}): 
 }
 
 /** A StatefulSet whose pods each have a claim "data" of their own. */
-export function statefulSet(name: string, replicas: number, storage: string): Manifest {
+export function statefulSet(name: string, replicas: number, storage: string, options: PodOptions = {}): Manifest {
   const labels = { app: name };
-  const { volumes: _, ...spec } = podSpec("data", {});
+  const { volumes: _, ...spec } = podSpec("data", options);
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
@@ -55,24 +59,50 @@ export function statefulSet(name: string, replicas: number, storage: string): Ma
   };
 }
 
-function claimSpec(storage: string, { storageClass, volumeMode, accessMode }: ClaimOptions): object {
+/** A volume of a pod that comes and goes with it. */
+export function ephemeralVolume(storage: string): object {
+  return { name: "data", ephemeral: { volumeClaimTemplate: { spec: claimSpec(storage, {}) } } };
+}
+
+/** Fields of a StorageClass, without its name and its provisioner. */
+export interface ClassOptions {
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly reclaimPolicy?: "Delete" | "Retain";
+  readonly volumeBindingMode?: "Immediate" | "WaitForFirstConsumer";
+}
+
+/** A StorageClass of the driver. Classes are in no namespace: the test removes it. */
+export function storageClass(name: string, options: ClassOptions): Manifest {
   return {
-    storageClassName: storageClass ?? usualClass,
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name },
+    provisioner: "lvm.local.csi",
+    allowVolumeExpansion: true,
+    volumeBindingMode: "WaitForFirstConsumer",
+    ...options,
+  };
+}
+
+function claimSpec(storage: string, { storageClass: className, volumeMode, accessMode }: ClaimOptions): object {
+  return {
+    storageClassName: className ?? usualClass,
     accessModes: [accessMode ?? "ReadWriteOnce"],
     volumeMode: volumeMode ?? "Filesystem",
     resources: { requests: { storage } },
   };
 }
 
-function podSpec(claimName: string, { node, command, volumeMode }: PodOptions) {
+function podSpec(claimName: string, { node, command, volumeMode, spec, mount }: PodOptions) {
   const use =
     volumeMode === "Block"
       ? { volumeDevices: [{ name: "data", devicePath }] }
-      : { volumeMounts: [{ name: "data", mountPath }] };
+      : { volumeMounts: [{ name: "data", mountPath, ...mount }] };
   return {
     terminationGracePeriodSeconds: 5,
     ...(node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": node } }),
     containers: [{ name: "main", image: references.tools, command: command ?? sleeps, ...use }],
     volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
+    ...spec,
   };
 }
