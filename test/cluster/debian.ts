@@ -34,5 +34,6 @@ function debian(name: string, packages: readonly string[]): Promise<string> {
 async function makeRoot(target: string, packages: readonly string[]): Promise<void> {
   const documentation = ["doc", "info", "locale", "man"].map((part) => `--dpkgopt=path-exclude=/usr/share/${part}/*`);
   const options = ["--quiet", "--variant=essential", "--mode=root", `--include=${packages.join(",")}`];
-  await shell("mmdebstrap", [...options, ...documentation, suite, target]);
+  // in a mount namespace of its own: what it mounts in there must not be there when it was interrupted and we clean up
+  await shell("unshare", ["--mount", "mmdebstrap", ...options, ...documentation, suite, target]);
 }
