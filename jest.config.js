@@ -5,13 +5,17 @@ const project = {
   extensionsToTreatAsEsm: [".ts"],
 };
 
-/** Kernel tests need the laboratory: `npm run test:kernel`, or `test/lab/boot` around jest. So do those of the image. */
+/**
+ * Kernel tests need the laboratory: `npm run test:kernel`, or `test/lab/boot` around jest. So do those of the image.
+ * Those of the cluster need one that is up, with the driver deployed: `npm run test:cluster`.
+ */
 export default {
   projects: [
     { ...project, displayName: "unit", testMatch: ["<rootDir>/{src,test/unit,csi-sanity}/**/*.test.ts"] },
     { ...project, displayName: "laboratory", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
     { ...project, displayName: "kernel", testMatch: ["<rootDir>/test/kernel/**/*.test.ts"] },
     { ...project, displayName: "image", testMatch: ["<rootDir>/test/image/**/*.test.ts"] },
+    { ...project, displayName: "cluster", testMatch: ["<rootDir>/test/cluster/**/*.test.ts"] },
   ],
   // for the laboratory, where starting a program takes up to 0.1 s; Jest takes it here only, for all projects
   testTimeout: 120_000,

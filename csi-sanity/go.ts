@@ -6,8 +6,12 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const moduleDirectory = import.meta.dirname;
 
-/** Fetched where the machine's own Go is older; Go 1.24 is what go.mod asks for. */
-const toolchain = "v0.0.1-go1.24.13";
+/** What a go.mod asks for, at least: Go 1.`minor`. `toolchain` is fetched where the machine's own Go is older. */
+export interface GoVersion {
+  readonly minor: number;
+  /** A version of the module golang.org/toolchain, without the system and the machine: "v0.0.1-go1.24.13". */
+  readonly toolchain: string;
+}
 
 /** The programs that a run needs. */
 export interface Programs {
@@ -22,7 +26,7 @@ export interface Programs {
  * @throws Error saying what to install, or with the compiler's words.
  */
 export async function buildPrograms(cache: string): Promise<Programs> {
-  const go = await findGo();
+  const go = await findGo({ minor: 24, toolchain: "v0.0.1-go1.24.13" });
   const target = path.join(cache, "bin");
   await mkdir(target, { recursive: true });
   const packages = ["./cmd/compare-proto", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"];
@@ -45,22 +49,26 @@ export async function runGo(go: string, args: readonly string[]): Promise<string
   }
 }
 
-async function findGo(): Promise<string> {
+/**
+ * The path of a Go that is recent enough, fetched where there is an older one only.
+ * @throws Error saying what to install
+ */
+export async function findGo(wanted: GoVersion): Promise<string> {
   const found: string[] = [];
   for (const candidate of ["go", "/usr/local/go/bin/go"]) {
     const version = await goVersion(candidate);
     if (version === undefined) continue;
-    if (isRecent(version)) return candidate;
+    if (isRecent(version, wanted.minor)) return candidate;
     found.push(candidate);
   }
   const [older] = found;
   if (older === undefined) {
     throw new Error(
-      "csi-sanity is built from source and there is no Go here: install the Debian package golang-go (any version: " +
-        "an older one fetches the right one)",
+      "this is built from source and there is no Go here: install the Debian package golang-go (any version: an older " +
+        "one fetches the right one)",
     );
   }
-  return fetchToolchain(older);
+  return fetchToolchain(older, wanted.toolchain);
 }
 
 async function goVersion(go: string): Promise<string | undefined> {
@@ -72,13 +80,13 @@ async function goVersion(go: string): Promise<string | undefined> {
   }
 }
 
-function isRecent(version: string): boolean {
+function isRecent(version: string, wantedMinor: number): boolean {
   const [, major, minor] = /\bgo(\d+)\.(\d+)/.exec(version) ?? [];
-  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 24);
+  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= wantedMinor);
 }
 
 /** Go is itself a module; a Go before 1.21 can download it, but leaves its programs without the execute bit. */
-async function fetchToolchain(older: string): Promise<string> {
+async function fetchToolchain(older: string, toolchain: string): Promise<string> {
   const machine = process.arch === "x64" ? "amd64" : process.arch;
   const module = `golang.org/toolchain@${toolchain}.linux-${machine}`;
   // outside of our module, whose go.mod an old Go cannot read

@@ -2,13 +2,14 @@
 //
 //   node test/run.ts            all of it
 //   node test/run.ts check      static checks and unit tests: no root, no laboratory
-//   node test/run.ts unit|kernel|sanity|image [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
+//   node test/run.ts unit|kernel|sanity|image|cluster [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
 import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
   bundle,
+  clusterTests,
   faultPoints,
   imageTests,
   kernelTests,
@@ -56,6 +57,7 @@ function turnsOf(name: string): readonly Turn[] {
     kernel: [bundle, kernelTests(results, args)],
     sanity: [bundle, sanityTests(results, args)],
     image: [imageTests(results, args)],
+    cluster: [clusterTests(results, args)],
   };
   const turns = parts[name];
   if (turns === undefined) throw new Error(`unknown part ${name}: one of ${Object.keys(parts).join(", ")}`);

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { runClusterTests } from "./cluster.ts";
 import { checkout, run } from "./command.ts";
 import { jestCommand } from "./jest.ts";
 import { runInLaboratory, runKernelTests } from "./kernel.ts";
@@ -70,6 +71,11 @@ export function imageTests(results: string, options: readonly string[]): Step {
       return runInLaboratory({ project: "image", file: "test/image/image.test.ts", results, options });
     },
   };
+}
+
+/** The driver in a Kubernetes cluster; `args` are names of files and jest's options. */
+export function clusterTests(results: string, args: readonly string[]): Step {
+  return { name: "cluster tests", run: () => runClusterTests(results, args) };
 }
 
 function check(name: string, program: string, args: readonly string[]): Step {

@@ -1,0 +1,57 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { kubectlCommand } from "./inside.ts";
+import { mountPath } from "./manifests.ts";
+import type { Scene } from "./scene.ts";
+import { until } from "./until.ts";
+
+const directory = `${mountPath}/mariadb`;
+const client = "mariadb --socket=/tmp/socket --batch --skip-column-names";
+
+/** What a pod runs: MariaDB with its data on the claim, made at the first start. */
+export const databaseCommand = [
+  "sh",
+  "-c",
+  `set -e
+test -d ${directory} || mariadb-install-db --user=root --datadir=${directory}.new --auth-root-authentication-method=normal
+test -d ${directory} || { sync; mv ${directory}.new ${directory}; }
+exec mariadbd --user=root --datadir=${directory} --socket=/tmp/socket --skip-networking`,
+];
+
+/** Waits until the database answers, and has the table that rows are written to. */
+export async function openDatabase(scene: Scene, pod: string): Promise<void> {
+  await until("the database answers", () => query(scene, pod, "select 1"), 180_000);
+  await query(scene, pod, "create table if not exists test.ledger (id int primary key)");
+}
+
+export function query(scene: Scene, pod: string, statement: string): Promise<string> {
+  return scene.exec(pod, "sh", "-c", `${client} --execute="${statement}"`);
+}
+
+/** Writes one row after the other until that fails. */
+export interface Writer {
+  /** Resolves when so many rows have been committed. */
+  committed(rows: number): Promise<void>;
+  /** How many had been committed when it failed; the rows are 1, 2 and so on. */
+  readonly ended: Promise<number>;
+}
+
+export async function startWriting(namespace: string, pod: string): Promise<Writer> {
+  const loop = `i=1; while ${client} --execute="insert into test.ledger values ($i)"; do echo $i; i=$((i + 1)); done`;
+  const [program, ...args] = await kubectlCommand(["--namespace", namespace, "exec", pod, "--", "sh", "-c", loop]);
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
+  let last = 0;
+  const ended = new Promise<number>((resolve) => {
+    child.once("close", () => resolve(last));
+  });
+  createInterface(child.stdout).on("line", (line) => {
+    last = Number(line);
+  });
+  return {
+    ended,
+    committed: (rows) =>
+      until(`${rows} rows are committed`, async () => {
+        if (last < rows) throw new Error(`${last} are`);
+      }),
+  };
+}
