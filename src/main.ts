@@ -43,10 +43,6 @@ async function run(command: string | undefined, args: readonly string[]): Promis
     const config = parseCertificatesConfig(args, process.env);
     const { runCertificates } = await import("./certificates-role.ts");
     await runCertificates(config, packageVersion());
-  } else if (command === "controller") {
-    const config = parseControllerConfig(args, process.env);
-    const { runController } = await import("./controller-role.ts");
-    await runController(config, packageVersion());
   } else {
     throw new UsageError(`${command ?? "no command"}: the commands are: node, controller, certificates`);
   }

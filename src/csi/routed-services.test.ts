@@ -163,7 +163,7 @@ async function startNode(): Promise<void> {
   const tls = new TlsDirectory(await tlsDirectory(await nodeLeaf(authority), authority), log);
   const options = { listen: { host: "127.0.0.1", port: 0 }, tls, topologyValue: "n1", log };
   node = await serveRemote(options, (grpc) => {
-    addService(grpc, Identity, { GetPluginInfo: () => ({}) }, log);
+    addService(grpc, Identity, { GetPluginInfo: () => ({}) }, { log });
     const names = Object.keys(Controller) as (keyof Service<ControllerHandlers>)[];
     // what a test has set when the call comes
     const late = names.map((name) => [
@@ -171,7 +171,7 @@ async function startNode(): Promise<void> {
       (request: never, call: Call) =>
         (handlers[name] as ((request: never, call: Call) => object) | undefined)?.(request, call),
     ]);
-    addService(grpc, Controller, Object.fromEntries(late), log);
+    addService(grpc, Controller, Object.fromEntries(late), { log });
   });
   known.set("n1", { topologyValue: "n1", address: `127.0.0.1:${node.port}`, isReady: true });
 }
