@@ -12,6 +12,9 @@ import { loadRegistration } from "./services.ts";
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
+/** Longer than a call takes on a machine that has other work. */
+const firstWaitMs = 500;
+
 let directory: string;
 let socketPath: string;
 let registration: Registration;
@@ -26,7 +29,7 @@ beforeEach(async () => {
     endpoint: "/plugins/csi.sock",
     log,
     observeOutcome: (succeeded) => outcomes.push(succeeded),
-    firstWaitMs: 50,
+    firstWaitMs,
   });
 });
 
@@ -80,7 +83,7 @@ test("it tells who it is, and is registered when the kubelet says so", async () 
 
 test("refused, it makes its socket anew, again and again, until it is registered", async () => {
   await registration.offer();
-  for (const waitMs of [50, 100, 200]) {
+  for (const waitMs of [firstWaitMs, 2 * firstWaitMs]) {
     const before = await born();
     const asked = performance.now();
     await notify(false, "RegisterPlugin error: no CSINode yet");
@@ -90,10 +93,10 @@ test("refused, it makes its socket anew, again and again, until it is registered
   }
   await notify(true);
   const last = await born();
-  await pause(500);
+  await pause(4 * firstWaitMs + 100);
   expect(await born()).toBe(last);
   expect(registration.isRegistered).toBe(true);
-  expect(outcomes).toEqual([false, false, false, true]);
+  expect(outcomes).toEqual([false, false, true]);
 });
 
 test("a kubelet that takes it up by itself before the next offer is not disturbed", async () => {
@@ -101,7 +104,7 @@ test("a kubelet that takes it up by itself before the next offer is not disturbe
   const socket = await born();
   await notify(false, "not yet");
   await notify(true);
-  await pause(150);
+  await pause(firstWaitMs + 100);
   expect(await born()).toBe(socket);
 });
 
@@ -112,7 +115,7 @@ test("withdrawn, its socket is gone, and no offer comes after", async () => {
   registration.withdraw();
   expect(await born()).toBeUndefined();
   expect(registration.isRegistered).toBe(false);
-  await pause(150);
+  await pause(firstWaitMs + 100);
   expect(await born()).toBeUndefined();
 });
 
