@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { CallError } from "../lab/csi-client.ts";
 import { type Bed, MiB, createRequest, createVolume, kubeletRequests } from "./bed.ts";
 import type { SlowDisk } from "./slow-disk.ts";
 
@@ -46,13 +48,21 @@ async function hangDisk(bed: Bed, slow: SlowDisk): Promise<() => Promise<void>> 
   await bed.rpc.NodePublishVolume(publish);
   await slow.delay(5000);
   const ends = [
-    repeatedly(() => bed.rpc.NodeGetVolumeStats(statistics)),
-    repeatedly(() => bed.rpc.GetCapacity({ parameters: { volumeGroup: "other" } })),
+    repeatedly(() => again(bed.rpc.NodeGetVolumeStats(statistics))),
+    repeatedly(() => again(bed.rpc.GetCapacity({ parameters: { volumeGroup: "other" } }))),
   ];
   return async () => {
     await slow.delay(0);
     await Promise.all(ends.map((end) => end()));
   };
+}
+
+/** Waits as a sidecar does, if the answer is to come again. */
+async function again(call: Promise<unknown>): Promise<void> {
+  await call.catch(async (error: unknown) => {
+    if (!(error instanceof CallError) || error.code !== "UNAVAILABLE") throw error;
+    await pause(1000);
+  });
 }
 
 /** Does the work again and again. @returns what lets the last one end */
