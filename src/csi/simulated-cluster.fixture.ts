@@ -75,6 +75,7 @@ export function simulatedCluster(...names: readonly string[]) {
     node: (name: string): SimulatedNode => nodes.get(name) ?? new SimulatedNode(name),
     nodes: [...nodes.values()],
     warnings,
+    router,
     /** As it comes from the sidecars. */
     service: routedControllerService(router),
     /** The same nodes behind another run of the controller. */
