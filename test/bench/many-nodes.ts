@@ -69,8 +69,8 @@ async function startNodes(tlsFiles: string): Promise<readonly Server[]> {
     const tls = new TlsDirectory(tlsFiles, log, 3_600_000);
     const options = { listen: { host: "127.0.0.1", port: 0 }, tls, topologyValue: name, log };
     const server = await serveRemote(options, (grpc) => {
-      addService(grpc, Identity, { GetPluginInfo: () => ({}) }, log);
-      addService(grpc, Controller, services, log);
+      addService(grpc, Identity, { GetPluginInfo: () => ({}) }, { log });
+      addService(grpc, Controller, services, { log });
     });
     servers.push({ name, server });
   }
