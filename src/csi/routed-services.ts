@@ -3,7 +3,9 @@ import { NodeCalls } from "../remote/node-calls.ts";
 import type { NodeDirectory } from "../remote/node-directory.ts";
 import type { TlsDirectory } from "../remote/tls-directory.ts";
 import { identityService } from "./identity.ts";
+import { DuplicateWatch } from "./routed-duplicates.ts";
 import { routedControllerService } from "./routed-controller.ts";
+import type { CallObserver } from "./rpc.ts";
 import { type Register, addService } from "./server.ts";
 import { loadServices } from "./services.ts";
 
@@ -13,6 +15,7 @@ export interface RoutedOptions {
   readonly tls: TlsDirectory;
   readonly log: Log;
   readonly version: string;
+  readonly observe?: CallObserver | undefined;
 }
 
 /** The services in front of all nodes, and the way to them. */
@@ -20,23 +23,34 @@ export interface RoutedServices {
   readonly register: Register;
   /** Whether calls can be sent to nodes: they are known, and there is a certificate to show them. */
   readonly isReady: () => boolean;
+  /** How many volumes' names are on more than one node, as far as is known. */
+  readonly duplicates: () => number;
   readonly close: () => void;
 }
 
 /** Begins to read the certificates; a controller without them answers, and is not ready. */
-export async function routedServices({ directory, tls, log, version }: RoutedOptions): Promise<RoutedServices> {
+export async function routedServices(options: RoutedOptions): Promise<RoutedServices> {
+  const { directory, tls, log, version, observe } = options;
   const { Identity, Controller } = loadServices();
   const greeting = Identity["GetPluginInfo"];
   if (greeting === undefined) throw new Error("the contract has no GetPluginInfo");
   const calls = new NodeCalls({ directory, tls, greeting, log });
   await calls.open();
+  const watchers = { log, observe };
+  const router = { directory, calls, methods: Controller, log };
+  const duplicates = new DuplicateWatch(router);
+  duplicates.start();
   const isReady = (): boolean => directory.isSynced() && calls.hasCertificates;
   return {
     register: (server) => {
-      addService(server, Identity, identityService({ version, ready: async () => isReady() }), { log });
-      addService(server, Controller, routedControllerService({ directory, calls, methods: Controller, log }), { log });
+      addService(server, Identity, identityService({ version, ready: async () => isReady() }), watchers);
+      addService(server, Controller, routedControllerService(router), watchers);
     },
     isReady,
-    close: () => calls.close(),
+    duplicates: () => duplicates.count,
+    close: () => {
+      duplicates.stop();
+      calls.close();
+    },
   };
 }

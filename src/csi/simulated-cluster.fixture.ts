@@ -9,6 +9,8 @@ import type { RequestOf, Router } from "./routed-nodes.ts";
 import type { Call } from "./rpc.ts";
 import { loadServices } from "./services.ts";
 
+const methods = loadServices().Controller;
+
 /** How a node takes the next calls. */
 export type Manner =
   | "up"
@@ -68,13 +70,14 @@ export function simulatedCluster(...names: readonly string[]) {
       close: () => Promise.resolve(),
     },
     calls: { send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)) },
-    methods: loadServices().Controller,
+    methods,
     log,
   };
   return {
     node: (name: string): SimulatedNode => nodes.get(name) ?? new SimulatedNode(name),
     nodes: [...nodes.values()],
     warnings,
+    router,
     /** As it comes from the sidecars. */
     service: routedControllerService(router),
     /** The same nodes behind another run of the controller. */

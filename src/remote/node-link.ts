@@ -39,7 +39,7 @@ export interface LinkOptions {
 const greetingMs = 5000;
 
 /** For so long after a node's last answer, in milliseconds, a connection that seems to be open is taken for alive. */
-const trustMs = 5000;
+const trustMs = 1000;
 
 const channelOptions: ChannelOptions = {
   "grpc.ssl_target_name_override": identities.node,

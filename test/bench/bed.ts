@@ -34,6 +34,8 @@ export interface BedOptions {
   /** Default: the bundle, as the image starts it. */
   readonly program?: readonly [string, ...string[]];
   readonly environment?: NodeJS.ProcessEnv;
+  /** More of the driver's flags. */
+  readonly flags?: readonly string[];
 }
 
 /** Makes it; all of it goes with the laboratory if it is not closed. */
@@ -55,6 +57,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
     logFile: path.join(directory, "driver.log"),
     program: options.program ?? image.program,
     environment: { ...image.environment, ...options.environment },
+    flags: options.flags ?? [],
   });
   const client = connectCsi(socketPath);
   await mkdir(path.join(directory, "lvm"));

@@ -4,6 +4,7 @@ import { measureExpand } from "./expand.ts";
 import { measureMemory } from "./memory.ts";
 import { measureMounting } from "./mounting.ts";
 import { measurePrograms } from "./programs.ts";
+import { measureRouted } from "./routed.ts";
 import type { Row } from "./row.ts";
 import { measureStart } from "./start.ts";
 import { measureStatistics } from "./statistics.ts";
@@ -20,6 +21,7 @@ export interface Family {
 
 export const families: readonly Family[] = [
   { name: "create", disks: ["4G"], measure: measureCreate },
+  { name: "routed", disks: ["4G"], measure: measureRouted },
   { name: "programs", disks: ["4G"], measure: measurePrograms },
   { name: "mounting", disks: ["4G"], measure: measureMounting },
   { name: "expand", disks: ["4G"], measure: measureExpand },

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { MethodDefinition } from "@grpc/grpc-js";
+import { loadServices } from "../../src/csi/services.ts";
 import { NodeLink } from "../../src/remote/node-link.ts";
 import type { Outcome } from "../../src/remote/outcome.ts";
 import { controllerLeaf, makeAuthority, nodeLeaf, tlsDirectory } from "../lab/certificates.ts";
@@ -68,12 +69,13 @@ export async function openRoutedCluster(): Promise<RoutedCluster> {
 }
 
 async function callNode(directory: string, node: NodeName, method: Method | undefined): Promise<Outcome<object>> {
-  if (method === undefined) throw new Error("no such method");
+  const greeting = loadServices().Identity["GetPluginInfo"];
+  if (method === undefined || greeting === undefined) throw new Error("no such method");
   const [cert, key, ca] = await Promise.all(
     ["tls.crt", "tls.key", "ca.crt"].map((name) => readFile(join(directory, name))),
   );
   const context = createSecureContext({ cert, key, ca });
-  const link = new NodeLink({ node, address: addresses[node], context, name: "test 1", greeting: method });
+  const link = new NodeLink({ node, address: addresses[node], context, name: "test 1", greeting });
   const outcome = await link.call({ method, request: {}, deadline: undefined, signal: new AbortController().signal });
   link.close();
   return outcome;
@@ -89,7 +91,12 @@ export function on(...names: readonly NodeName[]) {
   return { requisite: topologies, preferred: topologies };
 }
 
-/** On how many nodes there is a logical volume of this name. */
+/** The logical volumes of both nodes; a name that is on both comes twice. */
+export async function allVolumes({ nodes }: RoutedCluster): Promise<readonly string[]> {
+  return (await Promise.all(nodeNames.map((node) => logicalVolumes(nodes[node])))).flat();
+}
+
+/** On which nodes there is a logical volume of this name. */
 export async function holders({ nodes }: RoutedCluster, name: string): Promise<readonly NodeName[]> {
   const found = await Promise.all(
     nodeNames.map(async (node) => ((await logicalVolumes(nodes[node])).includes(name) ? [node] : [])),
