@@ -137,7 +137,7 @@ export class Years {
   #delay(): number {
     const dice = this.#random();
     if (dice < 0.02) return this.#random() * 5 * day;
-    return dice < 0.2 ? this.#random() * 20 * minute : this.#random() * second;
+    return dice < 0.1 ? this.#random() * 20 * minute : this.#random() * second;
   }
 }
 

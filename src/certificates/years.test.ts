@@ -26,7 +26,7 @@ test("thirty times from one authority to the next and its last farewell", async 
   for (let seed = 100; seed < 130; seed += 1) {
     const life = await beforeTheNext(seed, start);
     const found = watch(life);
-    await life.run(life.now + 150 * day, found.look);
+    await life.run(life.now + 210 * day, found.look);
     expect(found.problems).toEqual([]);
     expect(authorities(life)).toBe(2);
     expect(life.versions.node.at(-1)?.data["ca.crt"]?.match(/BEGIN/g)).toHaveLength(1);
@@ -53,11 +53,12 @@ test("whenever a Secret changes on the way from one authority to the next, real 
   expect(handshakes).toBeGreaterThan(50);
 });
 
-/** Six days before the first authority makes way for the next. */
+/** Two months before the first authority makes way for the next, just when certificates are renewed as well. */
 async function beforeTheNext(seed: number, from: number): Promise<Years> {
   const life = new Years(seed, from);
   await life.settle(0);
-  await life.settle(480 * day);
+  const minutes = (seed % 30) - 11;
+  await life.settle(426.667 * day + minutes * 60_000);
   return life;
 }
 
@@ -65,7 +66,7 @@ async function beforeTheNext(seed: number, from: number): Promise<Years> {
 async function changes(seed: number): Promise<readonly number[]> {
   const life = await beforeTheNext(seed, start);
   const from = life.now;
-  await life.run(life.now + 150 * day);
+  await life.run(life.now + 210 * day);
   const all = [...life.versions.controller, ...life.versions.node];
   return all.filter((version) => version.from > from).map((version) => version.from + 1000 - start);
 }
