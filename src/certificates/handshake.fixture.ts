@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import { isSignedBy } from "./pair.ts";
-import { parseLeaf } from "./state.ts";
+import { type Leaf, parseLeaf } from "./state.ts";
 
 type Data = Readonly<Record<string, string>>;
 
@@ -46,9 +46,12 @@ function tlsOptions(data: Data): { cert: string; key: string; ca: string } {
   return { cert: data["tls.crt"] ?? "", key: data["tls.key"] ?? "", ca: data["ca.crt"] ?? "" };
 }
 
-function leafOf(data: Data): NonNullable<ReturnType<typeof parseLeaf>> {
-  const leaf = parseLeaf({ namespace: "storage", name: "leaf" }, data);
+const parsed = new WeakMap<Data, Leaf>();
+
+function leafOf(data: Data): Leaf {
+  const leaf = parsed.get(data) ?? parseLeaf({ namespace: "storage", name: "leaf" }, data);
   if (leaf === undefined) throw new Error("no certificate");
+  parsed.set(data, leaf);
   return leaf;
 }
 
