@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
+import { Client, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import type { PluginInfo__Output } from "../../src/csi/generated/pluginregistration/PluginInfo.ts";
 import { loadRegistration } from "../../src/csi/services.ts";
 import { connectCsi } from "../lab/csi-client.ts";
@@ -39,10 +39,14 @@ export async function watchPlugins(directory: string, judge: Judge = () => ""): 
   return { events, stop: () => watcher.close() };
 }
 
+const channelOptions = {
+  // no share in another client's connection
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.initial_reconnect_backoff_ms": 100,
+};
+
 async function register(socketPath: string, judge: Judge): Promise<string> {
-  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-    "grpc.use_local_subchannel_pool": 1,
-  });
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), channelOptions);
   try {
     // what the contract says; nothing at run time can tell it apart
     const info = (await call(client, "GetInfo", {})) as PluginInfo__Output;
@@ -65,13 +69,9 @@ function call(client: Client, rpc: string, request: object): Promise<unknown> {
       if (error === null) resolve(answer);
       else reject(error);
     };
-    client.makeUnaryRequest(
-      name,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      { deadline: Date.now() + 10_000 },
-      done,
-    );
+    // a socket appears before anybody listens on it
+    const patient = new Metadata({ waitForReady: true });
+    const deadline = { deadline: Date.now() + 10_000 };
+    client.makeUnaryRequest(name, requestSerialize, responseDeserialize, request, patient, deadline, done);
   });
 }
