@@ -4,6 +4,7 @@ import type { NodeDirectory } from "../remote/node-directory.ts";
 import type { TlsDirectory } from "../remote/tls-directory.ts";
 import { identityService } from "./identity.ts";
 import { routedControllerService } from "./routed-controller.ts";
+import type { CallObserver } from "./rpc.ts";
 import { type Register, addService } from "./server.ts";
 import { loadServices } from "./services.ts";
 
@@ -13,6 +14,7 @@ export interface RoutedOptions {
   readonly tls: TlsDirectory;
   readonly log: Log;
   readonly version: string;
+  readonly observe?: CallObserver | undefined;
 }
 
 /** The services in front of all nodes, and the way to them. */
@@ -24,7 +26,13 @@ export interface RoutedServices {
 }
 
 /** Begins to read the certificates; a controller without them answers, and is not ready. */
-export async function routedServices({ directory, tls, log, version }: RoutedOptions): Promise<RoutedServices> {
+export async function routedServices({
+  directory,
+  tls,
+  log,
+  version,
+  observe,
+}: RoutedOptions): Promise<RoutedServices> {
   const { Identity, Controller } = loadServices();
   const greeting = Identity["GetPluginInfo"];
   if (greeting === undefined) throw new Error("the contract has no GetPluginInfo");
@@ -33,8 +41,11 @@ export async function routedServices({ directory, tls, log, version }: RoutedOpt
   const isReady = (): boolean => directory.isSynced() && calls.hasCertificates;
   return {
     register: (server) => {
-      addService(server, Identity, identityService({ version, ready: async () => isReady() }), { log });
-      addService(server, Controller, routedControllerService({ directory, calls, methods: Controller, log }), { log });
+      addService(server, Identity, identityService({ version, ready: async () => isReady() }), { log, observe });
+      addService(server, Controller, routedControllerService({ directory, calls, methods: Controller, log }), {
+        log,
+        observe,
+      });
     },
     isReady,
     close: () => calls.close(),
