@@ -115,15 +115,8 @@ test("a killed driver leaves its socket, which the next one makes anew", async (
   await world.driver().kill();
   expect(await readdir(directory)).toHaveLength(1);
   await world.start(flags);
-  const again = ["appeared", "registered n1"];
-  await until("the kubelet has registered it again", async () => appearances().length === 2 * again.length);
-  expect(appearances()).toEqual([...again, ...again]);
+  await expectEvents("appeared", "registered n1", "removed", "appeared", "registered n1");
 });
-
-/** What the kubelet has seen, but for removals: it may miss one that is followed by another socket at once. */
-function appearances(): readonly string[] {
-  return kubelet?.events.filter((event) => event !== "removed") ?? [];
-}
 
 test("a socket that another process serves ends the driver with a message, and keeps that process's", async () => {
   await startKubelet();

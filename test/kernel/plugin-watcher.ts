@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Client, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import type { PluginInfo__Output } from "../../src/csi/generated/pluginregistration/PluginInfo.ts";
@@ -19,14 +19,17 @@ export interface PluginWatcher {
 /** Looks at the sockets that are there, and at each one that appears. */
 export async function watchPlugins(directory: string, judge: Judge = () => ""): Promise<PluginWatcher> {
   const events: string[] = [];
-  const known = new Set<string>();
+  /** When each socket was made: between two looks it may have been removed and made anew. */
+  const known = new Map<string, bigint>();
   const look = async (name: string): Promise<void> => {
-    const isThere = (await readdir(directory)).includes(name);
-    if (!isThere && known.delete(name)) events.push("removed");
-    if (!isThere || known.has(name)) return;
-    known.add(name);
+    const socketPath = path.join(directory, name);
+    const born = (await stat(socketPath, { bigint: true }).catch(() => undefined))?.birthtimeNs;
+    if (born === known.get(name)) return;
+    if (known.delete(name)) events.push("removed");
+    if (born === undefined) return;
+    known.set(name, born);
     events.push("appeared");
-    events.push(await register(path.join(directory, name), judge));
+    events.push(await register(socketPath, judge));
   };
   let last: Promise<void> = Promise.resolve();
   const lookNext = (name: string): void => {
