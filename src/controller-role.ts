@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { ControllerConfig } from "./controller-config.ts";
+import { loadControllerMetrics, serveControllerHealth } from "./controller-health.ts";
 import { routedServices } from "./csi/routed-services.ts";
 import { clearSocket, serve } from "./csi/server.ts";
 import { endSignal } from "./end-signal.ts";
@@ -17,15 +18,22 @@ export async function runController(config: ControllerConfig, version: string): 
   await clearSocket(config.socketPath);
   const directory = await openDirectory(config, log);
   const tls = new TlsDirectory(config.tlsDirectory, log);
-  const services = await routedServices({ directory, tls, log, version });
+  const metrics = await loadControllerMetrics(config, version);
+  const services = await routedServices({ directory, tls, log, version, observe: metrics?.observeCall });
+  const ending = endSignal(log);
   const server = await serve(config.socketPath, services.register);
+  let isEnding = false;
+  const { isReady } = services;
+  const http = await serveControllerHealth(config, metrics, { directory, isReady, isEnding: () => isEnding, log });
   log.info({ version, nodes: directory.nodes().length }, "serving");
 
-  await endSignal(log);
+  await ending;
+  isEnding = true;
   await Promise.race([server.stop(), setTimeout(patienceMs, undefined, { ref: false })]);
   server.cut();
   services.close();
   await directory.close();
+  await http?.close();
   log.info({}, "ended");
 }
 

@@ -41,6 +41,8 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     begun: new Set(),
     log,
   };
+  // From the first call on, an end is an orderly one.
+  const ending = endSignal(log);
   const health = { version, ready: () => isReady(context) };
   const services = nodeServices(context, health, metrics?.observeCall);
   const server = await serve(config.socketPath, services.all);
@@ -52,7 +54,7 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   caretaker.start();
   log.info({ version, node: config.nodeName, volumeGroups: config.volumeGroups }, "serving");
 
-  await endSignal(log);
+  await ending;
   registration?.withdraw();
   caretaker.stop();
   const stopped = Promise.all([server.stop(), remote?.stop()]);

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import type { GroupFigures } from "../volume/figures.ts";
 import { type NodeFigures, createNodeMetrics } from "./node-metrics.ts";
@@ -71,34 +70,3 @@ test("figures of the process are there, and of use", async () => {
   expect(value("process_max_fds")).toBeGreaterThan(value("process_open_fds"));
   expect(value("nodejs_eventloop_lag_seconds")).toBeLessThan(10);
 });
-
-test("docs/metrics.md has all metrics with their types and labels, and no others", async () => {
-  const text = await counted().text(figures({ vg: group }));
-  expect([...metricsIn(text)].toSorted()).toEqual(documented("Every role", "node").toSorted());
-});
-
-/** "name type label label" of each metric in Prometheus's text format. */
-function metricsIn(text: string): ReadonlySet<string> {
-  return new Set(
-    text.split("\n").flatMap((line) => {
-      const [, name, type] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
-      if (name === undefined) return [];
-      const sample = new RegExp(`^${name}(?:_sum)?(?:\\{(.*)\\})? `, "m").exec(text)?.[1] ?? "";
-      const labels = [...sample.matchAll(/(\w+)="/g)].map(([, label]) => label);
-      return [[name, type, ...labels].join(" ")];
-    }),
-  );
-}
-
-/** The same of the tables under these headings. */
-function documented(...headings: readonly string[]): readonly string[] {
-  const sections = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8").split(/^#+ /m);
-  return sections
-    .filter((section) => headings.some((heading) => section.startsWith(`${heading}\n`)))
-    .flatMap((section) => section.split("\n"))
-    .filter((line) => line.startsWith("| `"))
-    .map((line) => {
-      const [, name = "", type = "", labels = ""] = line.split("|").map((cell) => cell.trim().replaceAll("`", ""));
-      return [name, type, ...labels.split(", ").filter((label) => label !== "")].join(" ");
-    });
-}

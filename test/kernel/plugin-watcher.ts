@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
+import { Client, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import type { PluginInfo__Output } from "../../src/csi/generated/pluginregistration/PluginInfo.ts";
 import { loadRegistration } from "../../src/csi/services.ts";
 import { connectCsi } from "../lab/csi-client.ts";
@@ -19,14 +19,17 @@ export interface PluginWatcher {
 /** Looks at the sockets that are there, and at each one that appears. */
 export async function watchPlugins(directory: string, judge: Judge = () => ""): Promise<PluginWatcher> {
   const events: string[] = [];
-  const known = new Set<string>();
+  /** When each socket was made: between two looks it may have been removed and made anew. */
+  const known = new Map<string, bigint>();
   const look = async (name: string): Promise<void> => {
-    const isThere = (await readdir(directory)).includes(name);
-    if (!isThere && known.delete(name)) events.push("removed");
-    if (!isThere || known.has(name)) return;
-    known.add(name);
+    const socketPath = path.join(directory, name);
+    const born = (await stat(socketPath, { bigint: true }).catch(() => undefined))?.birthtimeNs;
+    if (born === known.get(name)) return;
+    if (known.delete(name)) events.push("removed");
+    if (born === undefined) return;
+    known.set(name, born);
     events.push("appeared");
-    events.push(await register(path.join(directory, name), judge));
+    events.push(await register(socketPath, judge));
   };
   let last: Promise<void> = Promise.resolve();
   const lookNext = (name: string): void => {
@@ -39,10 +42,14 @@ export async function watchPlugins(directory: string, judge: Judge = () => ""): 
   return { events, stop: () => watcher.close() };
 }
 
+const channelOptions = {
+  // no share in another client's connection
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.initial_reconnect_backoff_ms": 100,
+};
+
 async function register(socketPath: string, judge: Judge): Promise<string> {
-  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-    "grpc.use_local_subchannel_pool": 1,
-  });
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), channelOptions);
   try {
     // what the contract says; nothing at run time can tell it apart
     const info = (await call(client, "GetInfo", {})) as PluginInfo__Output;
@@ -65,13 +72,9 @@ function call(client: Client, rpc: string, request: object): Promise<unknown> {
       if (error === null) resolve(answer);
       else reject(error);
     };
-    client.makeUnaryRequest(
-      name,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      { deadline: Date.now() + 10_000 },
-      done,
-    );
+    // a socket appears before anybody listens on it
+    const patient = new Metadata({ waitForReady: true });
+    const deadline = { deadline: Date.now() + 10_000 };
+    client.makeUnaryRequest(name, requestSerialize, responseDeserialize, request, patient, deadline, done);
   });
 }
