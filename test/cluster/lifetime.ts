@@ -95,7 +95,18 @@ function supervisorLog(): Promise<string> {
 }
 
 async function removeFiles(): Promise<void> {
-  const names = ["control", "holder", "admin.conf", "programs", "keys", "etcd", "disks", "memory", "kubectl-cache"];
+  const names = [
+    "control",
+    "holder",
+    "admin.conf",
+    "programs",
+    "keys",
+    "etcd",
+    "disks",
+    "memory",
+    "uml",
+    "kubectl-cache",
+  ];
   const nodes = Array.from({ length: 9 }, (_, index) => `node${index + 1}`);
   await Promise.all(
     [...names, ...nodes].map((name) => rm(path.join(runDirectory, name), { recursive: true, force: true })),

@@ -46,11 +46,12 @@ export async function makeNode(
  * Switches the node on. Its kernel is a process of this machine that traces the node's processes, which are processes
  * of this machine too: all are in a process id namespace, so that none can go on without the kernel.
  */
-export function bootNode(name: string, material: NodeMaterial): Promise<Process> {
+export async function bootNode(name: string, material: NodeMaterial): Promise<Process> {
+  await mkdir(path.join(runDirectory, "uml"), { recursive: true });
   const [state, volumeGroup] = disksOf(name);
   const mac = `02:4c:56:4d:00:0${nodeNumber(name)}`;
   const kernel = [
-    ...["linux", `mem=${material.memory}`, `uml_dir=${runDirectory}/`, `umid=${name}`, "pty.legacy_count=0"],
+    ...["linux", `mem=${material.memory}`, `uml_dir=${runDirectory}/uml/`, `umid=${name}`, "pty.legacy_count=0"],
     ...["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"],
     ...[`ubd1=${state}`, `ubd2=${volumeGroup}`, `vec0:transport=tap,ifname=${name},depth=64,gro=1,mac=${mac}`],
     ...["con=null", "con0=null,fd:1", "ssl=null", `init=${init}`],

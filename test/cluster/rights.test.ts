@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { accountOf, requests, rightFor, rightsOf } from "./audit.ts";
+import { claim, pod } from "./manifests.ts";
+import { openScene, type Scene } from "./scene.ts";
+
+/** Used only in trouble, which this file does not make. */
+const forTrouble = new Set([
+  // the volume to be deleted is on a node that the watch has not
+  "get nodes",
+  // the node that the scheduler chose was full after all
+  "update persistentvolumeclaims",
+]);
+
+let scene: Scene;
+
+beforeAll(async () => {
+  scene = await openScene("rights");
+  await scene.apply(claim("data", "64Mi"), pod("user", "data"));
+  await scene.running("user");
+  await scene.kubectl("patch", "pvc", "data", '--patch={"spec":{"resources":{"requests":{"storage":"96Mi"}}}}');
+  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=96Mi", "--timeout=120s", "pvc/data");
+  await scene.remove("pod/user", "pvc/data");
+});
+
+afterAll(() => scene.close());
+
+test("no account of the driver asks for what it may not do", async () => {
+  const driver = new Set(["certificates", "controller", "node"].map((role) => accountOf(role as "node")));
+  const refused = (await requests()).filter(
+    ({ user, responseStatus }) => driver.has(user.username) && responseStatus?.code === 403,
+  );
+  expect(refused.map(rightFor)).toEqual([]);
+});
+
+test("the controller's account has no right that it does not use", async () => {
+  const asked = (await requests()).filter(({ user }) => user.username === accountOf("controller"));
+  const used = new Set(asked.map(rightFor));
+  const unused = (await rightsOf("lvm-local-csi-controller")).filter((right) => !used.has(right));
+  expect(unused.filter((right) => !forTrouble.has(right))).toEqual([]);
+});
+
+test("the nodes' account asks for nothing at all", async () => {
+  const asked = (await requests()).filter(({ user }) => user.username === accountOf("node"));
+  expect(asked.map(rightFor)).toEqual([]);
+});
