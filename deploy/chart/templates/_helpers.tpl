@@ -12,7 +12,7 @@ app.kubernetes.io/name: lvm-local-csi
 app.kubernetes.io/component: {{ . }}
 {{- end }}
 
-{{/* Account of csi-provisioner and csi-resizer. */}}
+{{/* Empty where the sidecars are in the node's pod. */}}
 {{- define "lvm-local-csi.isCluster" -}}
 {{ if eq .Values.mode "cluster" }}yes{{ end }}
 {{- end }}
@@ -47,10 +47,10 @@ startupProbe:
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 30
-  timeoutSeconds: 10
+  timeoutSeconds: 5
   failureThreshold: 4
 readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 10
-  timeoutSeconds: 10
+  timeoutSeconds: 5
 {{- end }}
