@@ -12,6 +12,7 @@ const project = {
 export default {
   projects: [
     { ...project, displayName: "unit", testMatch: ["<rootDir>/{src,test/unit,csi-sanity}/**/*.test.ts"] },
+    { ...project, displayName: "deploy", testMatch: ["<rootDir>/test/deploy/**/*.test.ts"] },
     { ...project, displayName: "laboratory", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
     { ...project, displayName: "kernel", testMatch: ["<rootDir>/test/kernel/**/*.test.ts"] },
     { ...project, displayName: "image", testMatch: ["<rootDir>/test/image/**/*.test.ts"] },

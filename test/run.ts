@@ -2,7 +2,7 @@
 //
 //   node test/run.ts            all of it
 //   node test/run.ts check      static checks and unit tests: no root, no laboratory
-//   node test/run.ts unit|kernel|sanity|image|cluster [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
+//   node test/run.ts unit|deploy|kernel|sanity|image|cluster [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
 import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import path from "node:path";
 import {
   bundle,
   clusterTests,
+  deployTests,
   faultPoints,
   imageTests,
   kernelTests,
@@ -46,6 +47,7 @@ function turnsOf(name: string): readonly Turn[] {
   const parts: Record<string, readonly Turn[]> = {
     all: [
       ...check,
+      deployTests(results, []),
       ...laboratoryTests(results),
       bundle,
       kernelTests(results, []),
@@ -54,6 +56,7 @@ function turnsOf(name: string): readonly Turn[] {
     ],
     check,
     unit: [unitTests(results, args)],
+    deploy: [deployTests(results, args)],
     kernel: [bundle, kernelTests(results, args)],
     sanity: [bundle, sanityTests(results, args)],
     image: [imageTests(results, args)],

@@ -25,6 +25,11 @@ export function unitTests(results: string, args: readonly string[]): Step {
   return jestStep("unit", results, args);
 }
 
+/** The chart, what is rendered from it, and what kustomize makes of that. Helm is built at the first time. */
+export function deployTests(results: string, args: readonly string[]): Step {
+  return jestStep("deploy", results, args);
+}
+
 /** Tests of the throwaway kernel itself: nothing of it may stay on this machine. */
 export function laboratoryTests(results: string): readonly Step[] {
   return process.env["LAB"] === "host" ? [] : [jestStep("laboratory", results, [])];
