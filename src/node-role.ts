@@ -18,6 +18,7 @@ import { Caretaker } from "./volume/caretaker.ts";
 import type { Context } from "./volume/context.ts";
 import { Operations } from "./volume/operations.ts";
 import { isReady } from "./volume/ready.ts";
+import { Turns } from "./volume/turns.ts";
 
 /**
  * Serves one node until SIGTERM or SIGINT: no new calls then, what must not be interrupted finishes, zeroing and wiping
@@ -38,6 +39,7 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     topologyValue: topologyValue(config.nodeName),
     reserve: config.reserve,
     operations,
+    turns: new Map(config.volumeGroups.map((name) => [name, new Turns()])),
     begun: new Set(),
     log,
   };

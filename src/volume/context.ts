@@ -6,6 +6,7 @@ import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type VolumeId, formatVolumeId, parseVolumeId } from "./id.ts";
 import type { Operations } from "./operations.ts";
+import type { Turns } from "./turns.ts";
 import { type VolumeRecord, decodeRecord, recordChange } from "./record.ts";
 
 /** What every operation on volumes works with. */
@@ -16,6 +17,8 @@ export interface Context {
   readonly topologyValue: string;
   readonly reserve: Reserve;
   readonly operations: Operations;
+  /** For bulk work on each volume group's disks. */
+  readonly turns: ReadonlyMap<string, Turns>;
   /** Names of the logical volumes that this process, asked to make them, has begun to make or found. */
   readonly begun: Set<string>;
   readonly log: Log;
@@ -95,4 +98,11 @@ export async function changeRecord(volume: Volume, change: Partial<VolumeRecord>
   const changed = volumeIn(await group.read(), group, id);
   if (changed === undefined) throw volumeNotFound(formatVolumeId(id));
   return changed;
+}
+
+/** The turns that bulk work on a group's disks takes. */
+export function turnsOf({ turns }: Context, group: VolumeGroup): Turns {
+  const found = turns.get(group.name);
+  if (found === undefined) throw new Error(`${group.name} is not of the allow-list`);
+  return found;
 }

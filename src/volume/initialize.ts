@@ -1,7 +1,7 @@
 import { VolumeError } from "../errors.ts";
 import { probeRanges } from "../filesystem/probe.ts";
 import type { WritableDevice } from "../host/host.ts";
-import { type Context, type Volume, changeRecord } from "./context.ts";
+import { type Context, type Volume, changeRecord, turnsOf } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
 import type { Work } from "./operations.ts";
 import type { VolumeRecord } from "./record.ts";
@@ -21,15 +21,16 @@ export async function initialize(context: Context, volume: Volume, work: Work): 
   const busy = new VolumeError("aborted", `the device of ${volume.logicalVolume.name} is still in use; try again`);
   await withExclusive(context, device, busy, (exclusive) =>
     isZeroedWhole(volume.record)
-      ? zeroWhole(volume, exclusive, work)
+      ? zeroWhole(context, volume, exclusive, work)
       : zeroSignatures(exclusive, volume.logicalVolume.sizeBytes),
   );
   return changeRecord(volume, { state: "ready", doneBytes: 0 });
 }
 
-async function zeroWhole(volume: Volume, exclusive: WritableDevice, work: Work): Promise<void> {
+async function zeroWhole(context: Context, volume: Volume, exclusive: WritableDevice, work: Work): Promise<void> {
   let current = volume;
   const journey = {
+    turns: turnsOf(context, volume.group),
     sizeBytes: volume.logicalVolume.sizeBytes,
     doneBytes: volume.record.doneBytes,
     record: async (doneBytes: number) => {

@@ -2,7 +2,7 @@ import { SystemError, VolumeError, quote } from "../errors.ts";
 import { nodePath } from "../host/device-node.ts";
 import type { BlockDevice, ByteRange, WritableDevice } from "../host/host.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
-import { type Context, type Volume, changeRecord, volumeIn } from "./context.ts";
+import { type Context, type Volume, changeRecord, turnsOf, volumeIn } from "./context.ts";
 import { activeDevice, findDevice, withExclusive } from "./device.ts";
 import { type VolumeId, parseVolumeId, scratchName } from "./id.ts";
 import { mountsOfDevice } from "./mounted.ts";
@@ -126,6 +126,7 @@ async function wipeFirst(context: Context, volume: Volume, work: Work): Promise<
     let current =
       record.state === "removing" ? volume : await changeRecord(volume, { state: "removing", doneBytes: 0 });
     const journey = {
+      turns: turnsOf(context, group),
       sizeBytes: logicalVolume.sizeBytes,
       doneBytes: current.record.doneBytes,
       record: async (doneBytes: number) => {

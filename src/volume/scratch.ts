@@ -1,7 +1,7 @@
 import { VolumeError } from "../errors.ts";
 import type { LogicalVolume, VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
-import type { Context } from "./context.ts";
+import { type Context, turnsOf } from "./context.ts";
 import { activeDevice, withExclusive } from "./device.ts";
 import { ownerOfScratch, scratchName } from "./id.ts";
 import type { Work } from "./operations.ts";
@@ -49,6 +49,11 @@ export async function zeroScratch(
   const device = await activeDevice(context, group, scratch);
   const busy = new VolumeError("aborted", `the device of ${scratch.name} is still in use; try again`);
   // Nothing is recorded on the way: a scratch volume does not outlive the run that made it.
-  const journey = { sizeBytes: scratch.sizeBytes, doneBytes: 0, record: async () => undefined };
+  const journey = {
+    turns: turnsOf(context, group),
+    sizeBytes: scratch.sizeBytes,
+    doneBytes: 0,
+    record: async () => undefined,
+  };
   await withExclusive(context, device, busy, (exclusive) => sweepDevice(exclusive, zeroing, journey, work));
 }

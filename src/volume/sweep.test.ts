@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
 import type { ByteRange, WritableDevice } from "../host/host.ts";
 import type { Work } from "./operations.ts";
-import { type Sweep, sweepDevice } from "./sweep.ts";
+import { type Sweep, nextStepBytes, sweepDevice } from "./sweep.ts";
+import { Turns } from "./turns.ts";
 
 const step = 64;
 
@@ -30,17 +31,18 @@ function work(abort = new AbortController()): Work & { readonly abort: AbortCont
 }
 
 const record = async (): Promise<void> => undefined;
+const turns = new Turns();
 
 test("every pass goes over every byte and is flushed before the next", async () => {
   const { device, events } = recorder();
-  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 0, record }, work());
+  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 0, record, turns }, work());
   const pass = ["scramble 0+64", "scramble 64+36", "flush"];
   expect(events).toEqual([...pass, ...pass]);
 });
 
 test("what was recorded is not done again, and nothing that was not", async () => {
   const { device, events } = recorder();
-  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 164, record }, work());
+  await sweepDevice(device, sweepOf(2), { sizeBytes: 100, doneBytes: 164, record, turns }, work());
   expect(events).toEqual(["scramble 64+36", "flush"]);
 });
 
@@ -54,7 +56,7 @@ test("it stops at its next step when it is told to, and says how far it was", as
       given.abort.abort();
     },
   };
-  const swept = sweepDevice(device, stopping, { sizeBytes: 200, doneBytes: 0, record }, given);
+  const swept = sweepDevice(device, stopping, { sizeBytes: 200, doneBytes: 0, record, turns }, given);
   await expect(swept).rejects.toMatchObject({ kind: "aborted", message: expect.stringContaining("shredding 32 %") });
   expect(events).toEqual(["scramble 0+64"]);
 });
@@ -62,5 +64,20 @@ test("it stops at its next step when it is told to, and says how far it was", as
 test("a failing device ends it", async () => {
   const { device } = recorder();
   const failing = { ...sweepOf(1), step: () => Promise.reject(new Error("EIO")) };
-  await expect(sweepDevice(device, failing, { sizeBytes: 64, doneBytes: 0, record }, work())).rejects.toThrow("EIO");
+  await expect(sweepDevice(device, failing, { sizeBytes: 64, doneBytes: 0, record, turns }, work())).rejects.toThrow(
+    "EIO",
+  );
+});
+
+const MiB = 1024 ** 2;
+
+test.each([
+  [16, 1, 32],
+  [16, 20, 16],
+  [16, 41, 8],
+  [8, 500, 4],
+  [4, 5000, 4],
+  [1, 5000, 1],
+])("after a step of %d MiB in %d ms comes one of %d MiB", (bytes, tookMs, next) => {
+  expect(nextStepBytes(bytes * MiB, tookMs)).toBe(next * MiB);
 });

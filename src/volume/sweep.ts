@@ -1,13 +1,14 @@
 import { VolumeError } from "../errors.ts";
 import type { ByteRange, WritableDevice } from "../host/host.ts";
 import type { Work } from "./operations.ts";
+import type { Turns } from "./turns.ts";
 
 /** One way of going over all of a device, from its begin to its end. */
 export interface Sweep {
   /** "zeroing", for people. */
   readonly verb: string;
   readonly passes: number;
-  /** Bytes at a time; between two steps the work can be stopped. */
+  /** Bytes at a time, at most; between two steps the work can be stopped. */
   readonly stepBytes: number;
   readonly step: (device: WritableDevice, range: ByteRange) => Promise<void>;
 }
@@ -19,8 +20,9 @@ export const zeroing: Sweep = {
   step: (device, range) => device.zero(range),
 };
 
-/** Where a sweep begins, and how it records how far it got. */
+/** Where a sweep begins, how it records how far it got, and with whom it shares the disks. */
 export interface Journey {
+  readonly turns: Turns;
   readonly sizeBytes: number;
   /** Bytes done before, over all passes. */
   readonly doneBytes: number;
@@ -31,6 +33,11 @@ export interface Journey {
 /** A record is an LVM commit: often enough that a restart loses little, seldom enough to cost nothing. */
 const recordEveryMs = 60_000;
 
+/** What a step is to take, in milliseconds: whatever else is to be read of the disk waits behind it. */
+const stepMs = 20;
+const firstStepBytes = 16 * 1024 ** 2;
+const smallestStepBytes = 4 * 1024 ** 2;
+
 /**
  * Goes over the whole device, step by step, and flushes it at the end of each pass.
  * @throws VolumeError aborted when told to stop; SystemError of the device.
@@ -38,12 +45,14 @@ const recordEveryMs = 60_000;
 export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
   const total = journey.sizeBytes * sweep.passes;
   let recordedAt = performance.now();
+  let stepBytes = Math.min(firstStepBytes, sweep.stepBytes);
   for (let done = journey.doneBytes; done < total;) {
     work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
     if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
     const offset = done % journey.sizeBytes;
-    const length = Math.min(sweep.stepBytes, journey.sizeBytes - offset);
-    await sweep.step(device, { offset, length });
+    const length = Math.min(stepBytes, journey.sizeBytes - offset);
+    const tookMs = await journey.turns.take(() => timed(() => sweep.step(device, { offset, length })));
+    stepBytes = Math.min(nextStepBytes(stepBytes, tookMs), sweep.stepBytes);
     done += length;
     // Otherwise the passes would only overwrite each other in memory, and the disk would see the last one (shred(1)).
     if (done % journey.sizeBytes === 0) await device.flush();
@@ -52,4 +61,16 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
     await journey.record(done);
     recordedAt = performance.now();
   }
+}
+
+/** A disk that zeroes by itself takes a gigabyte in no time, another one some megabytes. */
+export function nextStepBytes(bytes: number, tookMs: number): number {
+  if (tookMs < stepMs / 2) return bytes * 2;
+  return tookMs > stepMs * 2 ? Math.max(bytes / 2, Math.min(bytes, smallestStepBytes)) : bytes;
+}
+
+async function timed(step: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await step();
+  return performance.now() - start;
 }
