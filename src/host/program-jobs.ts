@@ -1,9 +1,12 @@
-import { constants } from "node:os";
+import { constants, setPriority } from "node:os";
 import { Descriptor } from "./descriptor.ts";
 import { makeOutputFile, readTail } from "./output-file.ts";
 import { endOf, spawnProgram } from "./spawn.ts";
 
 const KEPT_BYTES = 64 * 1024;
+
+/** Of 19 (setpriority(2)): calls for other volumes come first, and so do the pods. */
+const NICENESS = 5;
 
 export interface ProgramStart {
   /** The program's file, and what is told it. */
@@ -36,6 +39,7 @@ export function startProgram({ path, words, directory, inherited }: ProgramStart
   const stderr = files.use(makeOutputFile(directory)).number;
   const environment = { ...process.env, LC_ALL: "C" };
   const pid = spawnProgram({ path, words, environment, stdout, stderr, inherited });
+  setPriority(pid, NICENESS);
   files.move();
   return { pid, stdout, stderr };
 }

@@ -72,11 +72,11 @@ test("a failing device ends it", async () => {
 const MiB = 1024 ** 2;
 
 test.each([
-  [16, 1, 32],
-  [16, 20, 16],
-  [16, 41, 8],
-  [8, 500, 4],
-  [4, 5000, 4],
+  [8, 1, 16],
+  [8, 10, 8],
+  [8, 21, 4],
+  [4, 500, 2],
+  [2, 5000, 2],
   [1, 5000, 1],
 ])("after a step of %d MiB in %d ms comes one of %d MiB", (bytes, tookMs, next) => {
   expect(nextStepBytes(bytes * MiB, tookMs)).toBe(next * MiB);

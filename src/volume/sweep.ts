@@ -34,9 +34,9 @@ export interface Journey {
 const recordEveryMs = 60_000;
 
 /** What a step is to take, in milliseconds: whatever else is to be read of the disk waits behind it. */
-const stepMs = 20;
-const firstStepBytes = 16 * 1024 ** 2;
-const smallestStepBytes = 4 * 1024 ** 2;
+const stepMs = 10;
+const firstStepBytes = 8 * 1024 ** 2;
+const smallestStepBytes = 2 * 1024 ** 2;
 
 /**
  * Goes over the whole device, step by step, and flushes it at the end of each pass.

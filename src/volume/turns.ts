@@ -1,20 +1,13 @@
-/** Two keep a disk busy; with more in its queue, whatever a pod reads comes late. */
-const mostAtOnce = 2;
-
-/** Lets steps of bulk work on the disks of one volume group take turns, in the order in which they come. */
+/**
+ * Lets steps of bulk work on the disks of one volume group follow one another, in the order in which they come. One keeps
+ * a disk busy; with more in its queue, whatever a pod reads comes late.
+ */
 export class Turns {
-  #free = mostAtOnce;
-  readonly #waiting: (() => void)[] = [];
+  #last: Promise<unknown> = Promise.resolve();
 
-  async take<Result>(step: () => Promise<Result>): Promise<Result> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
-    try {
-      return await step();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
+  take<Result>(step: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(step);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 }

@@ -29,6 +29,8 @@ export interface Bed {
 }
 
 export interface BedOptions {
+  /** The disk of the volume group; default: the laboratory's first. */
+  readonly disk?: string;
   /** A disk for a second volume group, "other". */
   readonly otherGroup?: string;
   /** Default: the bundle, as the image starts it. */
@@ -40,7 +42,7 @@ export interface BedOptions {
 
 /** Makes it; all of it goes with the laboratory if it is not closed. */
 export async function openBed(options: BedOptions = {}): Promise<Bed> {
-  const disks = labDisks().slice(0, 1);
+  const disks = options.disk === undefined ? labDisks().slice(0, 1) : [options.disk];
   const volumeGroup = "bench";
   const directory = await mkdtemp("/run/bench-");
   await shell("vgcreate", "--quiet", "--yes", volumeGroup, ...disks);

@@ -10,6 +10,18 @@ export interface SlowDisk {
   readonly delay: (milliseconds: number) => Promise<void>;
 }
 
+/**
+ * Makes a disk of the laboratory's disk of that number, from 0, which cannot zero by itself, as most cannot: the
+ * laboratory's own takes a gigabyte in no time, and dm-delay does not pass that on. @returns its path
+ */
+export async function makeOrdinaryDisk(index: number): Promise<string> {
+  const name = `bench${index}`;
+  const disk = labDisks()[index] ?? "";
+  const allSectors = (await shell("blockdev", "--getsz", disk)).trim();
+  await dmsetup("create", name, await tableFile(`0 ${allSectors} delay ${disk} 0 0`));
+  return `/dev/mapper/${name}`;
+}
+
 /** Makes one of a part of the laboratory's disk of that number, from 0. */
 export async function makeSlowDisk(index: number): Promise<SlowDisk> {
   const name = `bench${index}`;

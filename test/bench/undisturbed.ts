@@ -1,13 +1,13 @@
 import { type Bed, createVolume, kubeletRequests, openBed } from "./bed.ts";
 import { type Disturbance, disturbances } from "./disturbances.ts";
-import { makeSlowDisk } from "./slow-disk.ts";
+import { makeOrdinaryDisk, makeSlowDisk } from "./slow-disk.ts";
 import { type Row, atMost, ratioRow } from "./row.ts";
 import { percentile, timed } from "./samples.ts";
 
 /** Statistics and publishes of a volume while work of other volumes goes on, against the same with nothing else. */
 export async function measureUndisturbed(rounds: number): Promise<readonly Row[]> {
   const slow = await makeSlowDisk(1);
-  const bed = await openBed({ otherGroup: slow.path });
+  const bed = await openBed({ disk: await makeOrdinaryDisk(0), otherGroup: slow.path });
   const victim = await Victim.open(bed);
   const rows: Row[] = [];
   for (const disturbance of disturbances) rows.push(...(await disturb(victim, disturbance, rounds * 10)));
