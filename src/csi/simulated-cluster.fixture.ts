@@ -56,6 +56,7 @@ export function simulatedCluster(...names: readonly string[]) {
   const nodes = new Map(names.map((name) => [name, new SimulatedNode(name)]));
   const warnings: object[] = [];
   let synced = true;
+  let hasCertificates = true;
   const log = { debug: ignore, info: ignore, error: ignore, warn: (fields: object) => void warnings.push(fields) };
   const present = (): SimulatedNode[] => [...nodes.values()].filter((node) => !node.isGone);
   const router: Router = {
@@ -69,7 +70,12 @@ export function simulatedCluster(...names: readonly string[]) {
       isSynced: () => synced,
       close: () => Promise.resolve(),
     },
-    calls: { send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)) },
+    calls: {
+      send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)),
+      get hasCertificates() {
+        return hasCertificates;
+      },
+    },
     methods,
     log,
   };
@@ -84,6 +90,9 @@ export function simulatedCluster(...names: readonly string[]) {
     restart: () => routedControllerService(router),
     unsync: () => {
       synced = false;
+    },
+    loseCertificates: () => {
+      hasCertificates = false;
     },
   };
 }
