@@ -4,10 +4,12 @@ import type { RemoteCall } from "../remote/node-link.ts";
 import { headers } from "../remote/names.ts";
 import type { Outcome } from "../remote/outcome.ts";
 import { logicalVolumeName } from "../volume/id.ts";
+import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
 import { routedControllerService } from "./routed-controller.ts";
 import type { RequestOf, Router } from "./routed-nodes.ts";
 import type { Call } from "./rpc.ts";
 import { loadServices } from "./services.ts";
+import { isHere } from "./topology.ts";
 
 const methods = loadServices().Controller;
 
@@ -154,6 +156,7 @@ interface Fields {
   readonly volumeId: string;
   readonly maxEntries: number;
   readonly startingToken: string;
+  readonly accessibilityRequirements: TopologyRequirement__Output | null;
 }
 
 type Answer = { readonly response: object } | { readonly code: status; readonly details: string };
@@ -161,7 +164,7 @@ type Answer = { readonly response: object } | { readonly code: status; readonly 
 function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: boolean): Answer {
   switch (rpc) {
     case "CreateVolume":
-      return create(node, logicalVolumeName(request.name), isSearch);
+      return isElsewhere(node, request) ? elsewhere : create(node, logicalVolumeName(request.name), isSearch);
     case "DeleteVolume":
       node.volumes.delete(request.volumeId.split("/")[2] ?? "");
       return { response: {} };
@@ -174,6 +177,13 @@ function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: b
     default:
       return { response: { volume: { volumeId: request.volumeId } } };
   }
+}
+
+const elsewhere = { code: status.RESOURCE_EXHAUSTED, details: "it is to be elsewhere" };
+
+function isElsewhere(node: SimulatedNode, { accessibilityRequirements }: Fields): boolean {
+  const wanted = accessibilityRequirements?.requisite ?? [];
+  return wanted.length > 0 && !wanted.some((topology) => isHere(topology, node.name));
 }
 
 function create(node: SimulatedNode, name: string, isSearch: boolean): Answer {
