@@ -1,11 +1,12 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, open, readFile, rmdir, unlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
-import { type Driver, describeEnding, startDriver } from "../test/lab/driver.ts";
+import { describeEnding } from "../test/lab/driver.ts";
 import { driverLog, endOfDriverLog, indent } from "./driver-log.ts";
+import { type Drivers, type Place, startRouted, startSingle } from "./drivers.ts";
 import type { Mode } from "./modes.ts";
 import { type Outcome, readReport, type Report } from "./outcome.ts";
 
@@ -15,18 +16,10 @@ const run = promisify(execFile);
 export interface Bench {
   /** The csi-sanity program. */
   readonly sanity: string;
-  /** A blank disk. */
-  readonly disk: string;
+  /** Blank disks, one for each node. */
+  readonly disks: readonly string[];
   /** Where the driver's log and csi-sanity's output and report go. */
   readonly results: string;
-}
-
-/** Where a mode runs. All of it is on a tmpfs: a Unix socket and a mount need a filesystem of the running kernel. */
-interface Place {
-  readonly volumeGroup: string;
-  readonly directory: string;
-  readonly kubeletDirectory: string;
-  readonly socketPath: string;
 }
 
 /**
@@ -35,7 +28,7 @@ interface Place {
  */
 export async function checkMode(mode: Mode, bench: Bench): Promise<Outcome> {
   const start = performance.now();
-  const place = await prepare(mode, bench.disk);
+  const place = await prepare(mode, bench.disks);
   const problems: string[] = [];
   const report = await runAgainstDriver({ mode, bench, place, problems });
   if (report.passed + report.failed.length !== mode.specs) {
@@ -56,16 +49,17 @@ export async function checkMode(mode: Mode, bench: Bench): Promise<Outcome> {
   };
 }
 
-async function prepare(mode: Mode, disk: string): Promise<Place> {
+async function prepare(mode: Mode, disks: readonly string[]): Promise<Place> {
   const directory = await mkdtemp("/run/csi-sanity-");
+  const name = `sanity-${mode.name}-${randomBytes(3).toString("hex")}`;
   const place = {
-    volumeGroup: `sanity-${mode.name}-${randomBytes(3).toString("hex")}`,
+    volumeGroups: disks.map((_disk, index) => `${name}-${index + 1}`),
     directory,
     kubeletDirectory: path.join(directory, "kubelet"),
-    socketPath: path.join(directory, "csi.sock"),
   };
   await mkdir(place.kubeletDirectory);
-  await run("vgcreate", ["--quiet", place.volumeGroup, disk]);
+  for (const [index, disk] of disks.entries())
+    await run("vgcreate", ["--quiet", place.volumeGroups[index] ?? "", disk]);
   return place;
 }
 
@@ -80,31 +74,31 @@ interface Run {
 const nothing: Report = { passed: 0, failed: [], skipped: 0, notSelected: 0 };
 
 async function runAgainstDriver(checked: Run): Promise<Report> {
-  const { place, bench, problems } = checked;
-  let driver: Driver;
+  const { mode, place, bench, problems } = checked;
+  let drivers: Drivers;
   try {
-    const { socketPath, kubeletDirectory, volumeGroup } = place;
     const logFile = driverLog(bench.results);
-    driver = await startDriver({ socketPath, kubeletDirectory, logFile, volumeGroups: [volumeGroup] });
+    drivers = await (mode.isRouted ? startRouted(place, logFile) : startSingle(place, logFile));
   } catch (error) {
     // the log that follows it is printed by explain()
     problems.push(String(error).split("\n", 1).join());
     return nothing;
   }
-  const report = await runSanity(checked);
-  const ending = await driver.stop();
-  if (ending.code !== 0) problems.push(`the driver ended with ${describeEnding(ending)} and not with exit status 0`);
+  const report = await runSanity(checked, drivers.endpoints);
+  for (const ending of await drivers.stop()) {
+    if (ending.code !== 0) problems.push(`a driver ended with ${describeEnding(ending)} and not with exit status 0`);
+  }
   return report;
 }
 
-async function runSanity({ mode, bench, place, problems }: Run): Promise<Report> {
+async function runSanity({ mode, bench, place, problems }: Run, endpoints: readonly string[]): Promise<Report> {
   const reportFile = path.join(bench.results, "report.json");
   const parameterFile = path.join(bench.results, "parameters.yaml");
   // JSON is YAML
   await writeFile(parameterFile, JSON.stringify(mode.parameters));
   const output = await open(path.join(bench.results, "csi-sanity.log"), "w");
   const status = await exitStatus(bench.sanity, output.fd, [
-    `--csi.endpoint=unix://${place.socketPath}`,
+    ...endpoints,
     `--csi.mountdir=${path.join(place.kubeletDirectory, "mount")}`,
     `--csi.stagingdir=${path.join(place.kubeletDirectory, "staging")}`,
     `--csi.testvolumeparameters=${parameterFile}`,
@@ -134,9 +128,9 @@ function exitStatus(file: string, output: number, args: readonly string[]): Prom
 }
 
 /** What a mode must not leave: logical volumes, mounts, directories. */
-async function leftBehind({ volumeGroup, directory, kubeletDirectory }: Place): Promise<string[]> {
+async function leftBehind({ volumeGroups, directory, kubeletDirectory }: Place): Promise<string[]> {
   const problems: string[] = [];
-  const { stdout } = await run("lvs", ["--noheadings", "--options", "lv_name,lv_tags", volumeGroup]);
+  const { stdout } = await run("lvs", ["--noheadings", "--options", "lv_name,lv_tags", ...volumeGroups]);
   if (stdout.trim() !== "") problems.push(`logical volumes were left:\n${stdout.trimEnd()}`);
   const mounts = (await readFile("/proc/self/mountinfo", "utf8"))
     .split("\n")
@@ -149,10 +143,9 @@ async function leftBehind({ volumeGroup, directory, kubeletDirectory }: Place): 
   return problems;
 }
 
-async function clear({ volumeGroup, directory, socketPath }: Place): Promise<void> {
-  await run("vgremove", ["--quiet", volumeGroup]);
-  await unlink(socketPath).catch(() => undefined);
-  await rmdir(directory);
+async function clear({ volumeGroups, directory }: Place): Promise<void> {
+  await run("vgremove", ["--quiet", ...volumeGroups]);
+  await rm(directory, { recursive: true });
 }
 
 async function explain(report: Report, problems: readonly string[], { results }: Bench): Promise<void> {

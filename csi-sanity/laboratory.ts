@@ -40,7 +40,15 @@ async function runMode(mode: Mode, { sanity, results }: Settings): Promise<Outco
   await mkdir(directory, { recursive: true });
   const guest = [path.join(import.meta.dirname, "in-lab.ts"), "--sanity", sanity, "--results", directory];
   const status = await boot(
-    ["--disk", "16G", "--timeout", String(laboratorySeconds), "--share", directory],
+    [
+      "--disk",
+      "16G",
+      ...(mode.isRouted ? ["--disk", "16G"] : []),
+      "--timeout",
+      String(laboratorySeconds),
+      "--share",
+      directory,
+    ],
     [process.execPath, ...guest, "--mode", mode.name],
   );
   if (status !== 0) {

@@ -6,6 +6,8 @@ export interface Mode {
   readonly parameters: Readonly<Record<string, string>>;
   readonly sizeMebibytes: number;
   readonly expandedMebibytes: number;
+  /** Two nodes behind the cluster's controller; the Controller service is called there, the Node service on one node. */
+  readonly isRouted: boolean;
   /** How many specs run. Fewer or more is a failure, so that the suite cannot shrink unseen. */
   readonly specs: number;
 }
@@ -34,8 +36,10 @@ export const modes: readonly Mode[] = [
     parameters: {},
     sizeMebibytes: 64,
     expandedMebibytes: 128,
+    isRouted: false,
     specs: selectedSpecs,
   },
+  { ...filesystemMode("ext4", 64, 128), name: "routed", isRouted: true },
 ];
 
 function filesystemMode(filesystem: string, sizeMebibytes: number, expandedMebibytes: number): Mode {
@@ -45,6 +49,7 @@ function filesystemMode(filesystem: string, sizeMebibytes: number, expandedMebib
     parameters: { "csi.storage.k8s.io/fstype": filesystem },
     sizeMebibytes,
     expandedMebibytes,
+    isRouted: false,
     specs: selectedSpecs,
   };
 }

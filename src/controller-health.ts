@@ -10,6 +10,8 @@ export interface ControllerParts {
   readonly directory: NodeDirectory;
   /** Whether calls can be sent to nodes. */
   readonly isReady: () => boolean;
+  /** How many names of volumes are on more than one node. */
+  readonly duplicates: () => number;
   readonly isEnding: () => boolean;
   readonly log: Log;
 }
@@ -28,7 +30,7 @@ export async function loadControllerMetrics(
 export async function serveControllerHealth(
   config: ControllerConfig,
   metrics: ControllerMetrics | undefined,
-  { directory, isReady, isEnding, log }: ControllerParts,
+  { directory, isReady, duplicates, isEnding, log }: ControllerParts,
 ): Promise<HttpServer | undefined> {
   if (config.httpListen === undefined || metrics === undefined) return undefined;
   return serveHealth({
@@ -39,7 +41,7 @@ export async function serveControllerHealth(
     metrics: () => {
       const nodes = directory.nodes();
       const nodesReady = nodes.filter((node) => node.isReady && node.address !== undefined).length;
-      return metrics.text({ nodes: nodes.length, nodesReady });
+      return metrics.text({ nodes: nodes.length, nodesReady, duplicates: duplicates() });
     },
     log,
   });

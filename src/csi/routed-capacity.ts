@@ -7,7 +7,8 @@ import {
   allNodes,
   ask,
   forEachNode,
-  requireSynced,
+  requireReady,
+  requireTime,
   responseOf,
 } from "./routed-nodes.ts";
 import type { Call } from "./rpc.ts";
@@ -23,7 +24,7 @@ export async function routedCapacity(router: Router, request: RequestOf<"GetCapa
   parseCapacityRequest(request);
   const node = nodeOf(request.accessibleTopology);
   if (node !== undefined) {
-    requireSynced(router);
+    requireReady(router);
     return capacityOf(router, node, request, call);
   }
   const all = await forEachNode(allNodes(router), ({ topologyValue }) =>
@@ -51,7 +52,9 @@ async function capacityOf(
 ): Promise<Response> {
   if (router.directory.find(node)?.isReady !== true) return nothing;
   const outcome = await ask(router, node, { rpc: "GetCapacity", request, patienceMs }, call);
-  return outcome.kind === "unsent" ? nothing : responseOf(node, outcome);
+  if (outcome.kind !== "unsent") return responseOf(node, outcome);
+  requireTime(call);
+  return nothing;
 }
 
 const nothing: Response = {

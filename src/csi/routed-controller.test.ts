@@ -81,6 +81,14 @@ test("a node that was asked and does not answer has an unknown capacity", async 
   await expect(capacity(cluster, "n1")).rejects.toMatchObject({ kind: "unavailable" });
 });
 
+test("a caller without time learns nothing of a capacity", async () => {
+  const cluster = filled();
+  cluster.node("n1").manner = "down";
+  const call = { ...anyCall, deadline: Date.now() + 100 };
+  const asked = cluster.service.GetCapacity?.(capacityRequest("n1"), call);
+  await expect(asked).rejects.toMatchObject({ kind: "deadlineExceeded" });
+});
+
 test("the capacity of all nodes: their sum, and the largest volume", async () => {
   const cluster = filled();
   cluster.node("n2").room = 5;
@@ -123,9 +131,12 @@ test.each(["nonsense", Buffer.from("N1 x").toString("base64url"), "!"])(
   },
 );
 
-test("before all nodes are known nothing is said of any", async () => {
+test.each([
+  ["all nodes are known", (cluster: Cluster) => cluster.unsync()],
+  ["there is a certificate", (cluster: Cluster) => cluster.loseCertificates()],
+])("before %s nothing is said of any", async (_case, change) => {
   const cluster = filled();
-  cluster.unsync();
+  change(cluster);
   const failure = { kind: "unavailable" };
   await expect(list(cluster, 0)).rejects.toMatchObject(failure);
   await expect(capacity(cluster, "n3")).rejects.toMatchObject(failure);
@@ -149,12 +160,12 @@ async function getVolume({ service }: Cluster, volumeId: string): Promise<unknow
 }
 
 async function capacity({ service }: Cluster, node?: string): Promise<unknown> {
-  const request: GetCapacityRequest__Output = {
-    volumeCapabilities: [],
-    parameters: {},
-    accessibleTopology: node === undefined ? null : { segments: { "topology.lvm.local.csi/node": node } },
-  };
-  return service.GetCapacity?.(request, anyCall);
+  return service.GetCapacity?.(capacityRequest(node), anyCall);
+}
+
+function capacityRequest(node?: string): GetCapacityRequest__Output {
+  const accessibleTopology = node === undefined ? null : { segments: { "topology.lvm.local.csi/node": node } };
+  return { volumeCapabilities: [], parameters: {}, accessibleTopology };
 }
 
 async function list({ service }: Cluster, maxEntries: number, startingToken = "") {

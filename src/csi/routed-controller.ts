@@ -12,7 +12,7 @@ import {
   type Router,
   type Rpc,
   ask,
-  requireSynced,
+  requireReady,
   responseOf,
 } from "./routed-nodes.ts";
 import type { Call, Service } from "./rpc.ts";
@@ -48,7 +48,7 @@ async function remove(
   request: RequestOf<"DeleteVolume">,
   call: Call,
 ): Promise<ResponseOf<"DeleteVolume">> {
-  requireSynced(router);
+  requireReady(router);
   const outcome = await ask(router, node, { rpc: "DeleteVolume", request }, call);
   if (outcome.kind === "unsent" && (await router.directory.isGone(node))) {
     router.log.warn({ volumeId: request.volumeId, node }, "the volume went with its node, which is gone");
@@ -66,7 +66,7 @@ async function toItsNode<Name extends Rpc>(
 ): Promise<ResponseOf<Name>> {
   const node = parseVolumeId(idText)?.topologyValue;
   if (node === undefined) throw new VolumeError("notFound", `volume ${quote(idText)} does not exist`);
-  requireSynced(router);
+  requireReady(router);
   const outcome = await ask(router, node, { rpc, request }, call);
   if (outcome.kind === "unsent" && (await router.directory.isGone(node))) {
     throw new VolumeError("notFound", `volume ${quote(idText)} went with its node, which is gone`);

@@ -91,6 +91,15 @@ test("a node that is at work on it is waited for", async () => {
   await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
 });
 
+test("a node that is at work on it is waited for, also when another one is asked for meanwhile", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  cluster.node("n1").manner = "slow";
+  for (const node of ["n1", "n2", "n2", "n1"]) {
+    await expect(create(cluster, [node])).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
+  }
+  expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
+});
+
 test("a volume that is there, where the request may not have it, is another volume", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesAnswers";

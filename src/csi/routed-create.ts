@@ -112,6 +112,7 @@ async function searchFor(creation: Creation, nodes: readonly string[], elsewhere
     node,
     outcome: await lookOn(creation, node, elsewhere.includes(node)),
   }));
+  for (const { node, outcome } of outcomes) if (isAbsent(outcome)) creation.sent.remove(creation.name, node);
   const holders = outcomes.filter(({ outcome }) => isHolder(outcome));
   tellDuplicates(creation, holders);
   const [holder] = holders;
@@ -131,6 +132,10 @@ async function lookOn(creation: Creation, node: string, isElsewhere: boolean): P
   return ask(router, node, nodeCall, call);
 }
 
+function isAbsent(outcome: Outcome<Response>): boolean {
+  return outcome.kind === "refused" && outcome.code === status.NOT_FOUND;
+}
+
 /** Whether the node has a volume of the name: as asked for, another one, or one that is being made or removed. */
 function isHolder(outcome: Outcome<Response>): boolean {
   if (outcome.kind === "answered") return true;
@@ -140,7 +145,9 @@ function isHolder(outcome: Outcome<Response>): boolean {
 async function answerOfHolder(creation: Creation, holder: Found, elsewhere: readonly string[]): Promise<Response> {
   const { node, outcome } = holder;
   creation.sent.add(creation.name, node);
-  if (outcome.kind === "refused" && outcome.code === status.ABORTED) return tryInTurn(creation, [{ node }]);
+  const isAtWork = outcome.kind === "refused" && outcome.code === status.ABORTED;
+  // a repeated call waits for the work, where a search does not
+  if (isAtWork && !elsewhere.includes(node)) return tryInTurn(creation, [{ node }]);
   if (outcome.kind !== "answered") throw failureFrom(node, outcome);
   if (!elsewhere.includes(node)) return outcome.response;
   const reason = `exists on node ${node}, which is not one of the nodes that are asked for now`;
@@ -159,7 +166,6 @@ async function requireSettled(
   node: string,
   outcome: Outcome<Response>,
 ): Promise<void> {
-  if (outcome.kind === "refused" && outcome.code === status.NOT_FOUND) sent.remove(name, node);
   if (!sent.has(name, node) || outcome.kind === "answered") return;
   if (outcome.kind === "unsent" && (await router.directory.isGone(node))) {
     sent.remove(name, node);
@@ -171,7 +177,7 @@ async function requireSettled(
 function candidateOf({ node, outcome }: Found): Candidate {
   if (outcome.kind === "answered") return { node };
   if (outcome.kind !== "refused") return { node, obstacle: outcome.reason };
-  if (outcome.code === status.NOT_FOUND) return { node };
+  if (isAbsent(outcome)) return { node };
   const fault = outcome.code === status.INVALID_ARGUMENT ? { fault: failureFrom(node, outcome) } : {};
   return { node, obstacle: outcome.details, ...fault };
 }

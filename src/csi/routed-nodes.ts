@@ -37,7 +37,7 @@ export interface NodeCall<Name extends Rpc> {
 /** What the calls that are routed to nodes work with. */
 export interface Router {
   readonly directory: NodeDirectory;
-  readonly calls: Pick<NodeCalls, "send">;
+  readonly calls: Pick<NodeCalls, "send" | "hasCertificates">;
   /** The Controller service. */
   readonly methods: Readonly<Record<string, MethodDefinition<object, object>>>;
   readonly log: Log;
@@ -108,13 +108,15 @@ export function failureFrom(node: string, outcome: Exclude<Outcome<unknown>, { k
   }
 }
 
-/** All nodes, in one fixed order. @throws VolumeError unavailable before all of them are known */
-export function allNodes({ directory }: Pick<Router, "directory">): readonly KnownNode[] {
-  requireSynced({ directory });
-  return directory.nodes().toSorted((a, b) => (a.topologyValue < b.topologyValue ? -1 : 1));
+/** All nodes, in one fixed order. @throws VolumeError unavailable before any of them can be called */
+export function allNodes(router: Router): readonly KnownNode[] {
+  requireReady(router);
+  return router.directory.nodes().toSorted((a, b) => (a.topologyValue < b.topologyValue ? -1 : 1));
 }
 
-/** @throws VolumeError unavailable: what is not known yet must not be taken for absent */
-export function requireSynced({ directory }: Pick<Router, "directory">): void {
+/** @throws VolumeError unavailable: what cannot be known yet must not be taken for absent, nor for full */
+export function requireReady({ directory, calls }: Router): void {
   if (!directory.isSynced()) throw new VolumeError("unavailable", "the nodes are not known yet; try again");
+  if (calls.hasCertificates) return;
+  throw new VolumeError("unavailable", "there is no certificate yet to show to nodes; see --tls-directory");
 }

@@ -4,10 +4,12 @@ import type { RemoteCall } from "../remote/node-link.ts";
 import { headers } from "../remote/names.ts";
 import type { Outcome } from "../remote/outcome.ts";
 import { logicalVolumeName } from "../volume/id.ts";
+import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
 import { routedControllerService } from "./routed-controller.ts";
 import type { RequestOf, Router } from "./routed-nodes.ts";
 import type { Call } from "./rpc.ts";
 import { loadServices } from "./services.ts";
+import { isHere } from "./topology.ts";
 
 const methods = loadServices().Controller;
 
@@ -56,6 +58,7 @@ export function simulatedCluster(...names: readonly string[]) {
   const nodes = new Map(names.map((name) => [name, new SimulatedNode(name)]));
   const warnings: object[] = [];
   let synced = true;
+  let hasCertificates = true;
   const log = { debug: ignore, info: ignore, error: ignore, warn: (fields: object) => void warnings.push(fields) };
   const present = (): SimulatedNode[] => [...nodes.values()].filter((node) => !node.isGone);
   const router: Router = {
@@ -69,7 +72,12 @@ export function simulatedCluster(...names: readonly string[]) {
       isSynced: () => synced,
       close: () => Promise.resolve(),
     },
-    calls: { send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)) },
+    calls: {
+      send: (name, call) => Promise.resolve(deliver(nodes.get(name), call)),
+      get hasCertificates() {
+        return hasCertificates;
+      },
+    },
     methods,
     log,
   };
@@ -84,6 +92,9 @@ export function simulatedCluster(...names: readonly string[]) {
     restart: () => routedControllerService(router),
     unsync: () => {
       synced = false;
+    },
+    loseCertificates: () => {
+      hasCertificates = false;
     },
   };
 }
@@ -145,6 +156,7 @@ interface Fields {
   readonly volumeId: string;
   readonly maxEntries: number;
   readonly startingToken: string;
+  readonly accessibilityRequirements: TopologyRequirement__Output | null;
 }
 
 type Answer = { readonly response: object } | { readonly code: status; readonly details: string };
@@ -152,7 +164,7 @@ type Answer = { readonly response: object } | { readonly code: status; readonly 
 function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: boolean): Answer {
   switch (rpc) {
     case "CreateVolume":
-      return create(node, logicalVolumeName(request.name), isSearch);
+      return isElsewhere(node, request) ? elsewhere : create(node, logicalVolumeName(request.name), isSearch);
     case "DeleteVolume":
       node.volumes.delete(request.volumeId.split("/")[2] ?? "");
       return { response: {} };
@@ -165,6 +177,13 @@ function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: b
     default:
       return { response: { volume: { volumeId: request.volumeId } } };
   }
+}
+
+const elsewhere = { code: status.RESOURCE_EXHAUSTED, details: "it is to be elsewhere" };
+
+function isElsewhere(node: SimulatedNode, { accessibilityRequirements }: Fields): boolean {
+  const wanted = accessibilityRequirements?.requisite ?? [];
+  return wanted.length > 0 && !wanted.some((topology) => isHere(topology, node.name));
 }
 
 function create(node: SimulatedNode, name: string, isSearch: boolean): Answer {

@@ -19,7 +19,7 @@ async function nodeText(): Promise<string> {
 async function controllerText(): Promise<string> {
   const metrics = createControllerMetrics("1.2.3");
   metrics.observeCall(call);
-  return metrics.text({ nodes: 2, nodesReady: 1 });
+  return metrics.text({ nodes: 2, nodesReady: 1, duplicates: 0 });
 }
 
 test.each([

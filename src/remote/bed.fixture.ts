@@ -38,7 +38,8 @@ export class Bed {
 
   newCalls(): NodeCalls {
     const tls = new TlsDirectory(this.controller, this.log, pollMs);
-    return new NodeCalls({ directory: { find: (node) => this.#known.get(node) }, tls, greeting, log: this.log });
+    const directory = { find: (node: string) => this.#known.get(node), nodes: () => [...this.#known.values()] };
+    return new NodeCalls({ directory, tls, greeting, log: this.log });
   }
 
   send(node: string, request: Message = {}, more: Partial<RemoteCall<Message, Message>> = {}) {

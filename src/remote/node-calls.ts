@@ -8,7 +8,7 @@ import type { TlsDirectory } from "./tls-directory.ts";
 
 /** The way to the nodes. */
 export interface NodeCallsOptions {
-  readonly directory: Pick<NodeDirectory, "find">;
+  readonly directory: Pick<NodeDirectory, "find" | "nodes">;
   readonly tls: TlsDirectory;
   /** A call that changes nothing. */
   readonly greeting: MethodDefinition<object, object>;
@@ -76,9 +76,8 @@ export class NodeCalls {
 
   /** Links to nodes that are no more. */
   #forgetOthers(): void {
-    for (const [node, link] of this.#links) {
-      if (this.#options.directory.find(node) === undefined) this.#discard(node, link);
-    }
+    const known = new Set(this.#options.directory.nodes().map((node) => node.topologyValue));
+    for (const [node, link] of this.#links) if (!known.has(node)) this.#discard(node, link);
   }
 
   #discard(node: string, link: NodeLink): void {

@@ -1,7 +1,11 @@
-import { createSecureContext } from "node:tls";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { type Server as TlsServer, createSecureContext } from "node:tls";
+import { Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { controllerLeaf } from "../../test/lab/certificates.ts";
-import { type Bed, callOf, echo, greeting, openBed } from "./bed.fixture.ts";
+import { controllerLeaf, nodeLeaf } from "../../test/lab/certificates.ts";
+import { type Bed, type Handler, callOf, echo, greeting, openBed } from "./bed.fixture.ts";
+import { createGate } from "./gate.ts";
 import { headers } from "./names.ts";
 import { NodeLink } from "./node-link.ts";
 
@@ -35,6 +39,23 @@ test("what arrives over a connection that was given up is not carried out", asyn
   young?.close();
 });
 
+test.each([
+  ["another node's", "n2", 'node "n2" answered in its place'],
+  ["no", undefined, "no answer"],
+])("an answer that carries %s name is none", async (_whose, name, reason) => {
+  const trailers = new Metadata();
+  if (name !== undefined) trailers.set(headers.node, name);
+  const impostor = await startImpostor((_call, callback) => callback(null, { made: "it" }, trailers));
+  const context = createSecureContext({
+    ...(await controllerLeaf(bed.authority)),
+    ca: bed.authority.certificate.toString("pem"),
+  });
+  const link = new NodeLink({ node: "n1", address: `127.0.0.1:${portOf(impostor)}`, context, name: "run 1", greeting });
+  expect(await link.call(callOf({}))).toEqual({ kind: "unsent", reason });
+  link.close();
+  impostor.close();
+});
+
 test("a call after one that was not answered goes over a new connection", async () => {
   await bed.startNode("n1", (call, callback) => {
     if (call.request["text"] !== "silence") callback(null, { link: String(call.metadata.get(headers.link)[0]) });
@@ -48,3 +69,22 @@ test("a call after one that was not answered goes over a new connection", async 
   expect(after).not.toEqual(before);
   expect(await bed.send("n1")).toEqual(after);
 });
+
+/** A server with a node's certificate that puts into its answers what it likes. */
+async function startImpostor(answer: Handler): Promise<TlsServer> {
+  const server = new Server();
+  server.addService({ Greet: greeting }, { Greet: answer });
+  const entrance = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const gate = createGate((connection) => entrance.injectConnection(connection), bed.log);
+  gate.setSecureContext({
+    ...(await nodeLeaf(bed.authority)),
+    ca: bed.authority.certificate.toString("pem"),
+  });
+  gate.listen(0, "127.0.0.1");
+  await once(gate, "listening");
+  return gate;
+}
+
+function portOf(server: TlsServer): number {
+  return (server.address() as AddressInfo).port;
+}

@@ -23,6 +23,9 @@ export interface RemoteServer {
   cut(): void;
 }
 
+/** A controller whose machine lost its power does not hang up. */
+const keepalive = { "grpc.keepalive_time_ms": 60_000, "grpc.keepalive_timeout_ms": 10_000 };
+
 /**
  * Takes the controller's calls, and nobody else's. New certificates count for new connections.
  * @param register adds the services that are served here
@@ -30,7 +33,7 @@ export interface RemoteServer {
  */
 export async function serveRemote(options: RemoteOptions, register: (server: Server) => void): Promise<RemoteServer> {
   const { tls, topologyValue, log } = options;
-  const server = new Server({ interceptors: [nodeCheck(topologyValue)] });
+  const server = new Server({ ...keepalive, interceptors: [nodeCheck(topologyValue)] });
   register(server);
   // what it is given has been through the gate
   const entrance = server.createConnectionInjector(ServerCredentials.createInsecure());

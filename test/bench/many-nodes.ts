@@ -47,9 +47,9 @@ export async function measureManyNodes(directory: string, authority: Authority):
   }
   console.error(`many nodes: first connection to all ${all.toFixed(0)} ms, to all again ${again.toFixed(0)} ms`);
   return [
-    countRow(`controller of ${nodeCount} nodes: start to its first CreateVolume, ms`, firstCall, atMost(10_000)),
-    countRow(`controller of ${nodeCount} nodes: memory with one connection, MiB`, before / MiB, atMost(150)),
-    countRow(`controller of ${nodeCount} nodes: memory with all connections, MiB`, after / MiB, atMost(250)),
+    countRow(`controller of ${nodeCount} nodes: start to its first CreateVolume, ms`, firstCall, atMost(5000)),
+    countRow(`controller of ${nodeCount} nodes: memory with one connection, MiB`, before / MiB, atMost(75)),
+    countRow(`controller of ${nodeCount} nodes: memory with all connections, MiB`, after / MiB, atMost(160)),
   ];
 }
 

@@ -92,7 +92,7 @@ test("a node that is down: volumes go elsewhere, its own are not said to be gone
   await expectRefused(cluster.rpc.ControllerGetVolume({ volumeId }), "UNAVAILABLE", /n1/);
   await expectRefused(cluster.rpc.ListVolumes({}), "UNAVAILABLE", /n1/);
   await cluster.nodes.n1.start();
-  expect(await roomOn("n1")).toBeGreaterThan(0);
+  await until("the node has room", async () => (await roomOn("n1")) > 0);
   for (const id of [volumeId, elsewhere]) await cluster.rpc.DeleteVolume({ volumeId: id });
 });
 
