@@ -181,6 +181,14 @@ test("closing ends the watches and what is under way", async () => {
   expect(server.requests).toHaveLength(before);
 });
 
+test("closing does not wait for an API server that does not answer", async () => {
+  server.beforeAnswer = (request) => (request === "list pods" ? undefined : new Promise(() => undefined));
+  await begin();
+  await until(() => server.requests.includes("list nodes") && server.requests.includes("watch pods"));
+  await directory.close();
+  expect(directory.isSynced()).toBe(false);
+});
+
 async function begin(options: { pauseMs?: number } = {}): Promise<void> {
   const log: Log = {
     ...{ debug: jest.fn(), info: jest.fn(), error: jest.fn() },

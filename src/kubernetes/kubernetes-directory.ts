@@ -83,7 +83,7 @@ export class KubernetesDirectory implements NodeDirectory {
     const name = this.#nameOf(topologyValue);
     const node = name === undefined ? undefined : this.#nodes.kept.get(name);
     if (name === undefined || node === undefined) return undefined;
-    return known(node, this.#podsByNode().get(name));
+    return known(node, this.#podOf(name));
   }
 
   /**
@@ -159,6 +159,12 @@ export class KubernetesDirectory implements NodeDirectory {
     if (kept.get(topologyValue)?.topologyValue === topologyValue) return topologyValue;
     if (!digest.test(topologyValue)) return undefined;
     return [...kept].find(([, node]) => node.topologyValue === topologyValue)?.[0];
+  }
+
+  #podOf(name: string): KeptPod | undefined {
+    let best: KeptPod | undefined;
+    for (const pod of this.#pods.kept.values()) if (pod.nodeName === name) best = betterPod(best, pod);
+    return best;
   }
 
   #podsByNode(): ReadonlyMap<string, KeptPod> {

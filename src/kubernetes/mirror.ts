@@ -126,29 +126,32 @@ export class Mirror<Object extends Named, Kept> {
   async #follow(): Promise<void> {
     const began = performance.now();
     const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
-    const { path, labelSelector } = this.#options;
-    const query = { resourceVersion: this.#version, labelSelector, allowWatchBookmarks: true };
-    let request: AbortController | undefined;
-    const take = (type: string, object: Object & MaybeStatus): void => {
-      const failure = this.#take(type, object);
-      if (failure === undefined) return;
-      end(failure);
-      request?.abort();
-    };
-    const closed = (): void => {
-      end(undefined);
-      request?.abort();
-    };
+    const over = new AbortController();
+    const closed = (): void => end(undefined);
     this.#closing.signal.addEventListener("abort", closed);
     try {
-      request = await this.#options.watch.watch(path, query, take, end);
-      if (this.#closing.signal.aborted) closed();
+      // nobody has to wait for an API server that does not answer
+      await Promise.race([this.#open(end, over.signal), ended]);
       const failure = await ended;
       if (performance.now() - began > goodWatchMs) this.#failures = 0;
       if (failure) throw failure;
     } finally {
       this.#closing.signal.removeEventListener("abort", closed);
+      over.abort();
     }
+  }
+
+  /** @param over once it says so, nothing more is taken: what is still on its way comes again in the next watch */
+  async #open(end: (failure: unknown) => void, over: AbortSignal): Promise<void> {
+    const { watch, path, labelSelector } = this.#options;
+    const query = { resourceVersion: this.#version, labelSelector, allowWatchBookmarks: true };
+    const take = (type: string, object: Object & MaybeStatus): void => {
+      const failure = over.aborted ? undefined : this.#take(type, object);
+      if (failure !== undefined) end(failure);
+    };
+    const request = await watch.watch(path, query, take, end);
+    if (over.aborted) request.abort();
+    else over.addEventListener("abort", () => request.abort());
   }
 
   /**
