@@ -7,6 +7,8 @@ export interface ControllerFigures {
   readonly nodes: number;
   /** Those of them that work, and whose driver can be called. */
   readonly nodesReady: number;
+  /** Names of volumes that are on more than one node, as far as is known. */
+  readonly duplicateVolumes: number;
 }
 
 /** What is counted in the controller. */
@@ -22,11 +24,13 @@ export function createControllerMetrics(version: string): ControllerMetrics {
     new Gauge({ name: `lvm_local_csi_${name}`, help, registers: [registry] });
   const nodes = gauge("nodes", "Nodes that have, or have had, a driver");
   const nodesReady = gauge("nodes_ready", "Nodes that work, and whose driver can be called");
+  const duplicates = gauge("duplicate_volumes", "Names of volumes that are on more than one node");
   return {
     observeCall,
     text: async (figures) => {
       nodes.set(figures.nodes);
       nodesReady.set(figures.nodesReady);
+      duplicates.set(figures.duplicateVolumes);
       return registry.metrics();
     },
   };
