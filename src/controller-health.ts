@@ -1,4 +1,5 @@
 import type { ControllerConfig } from "./controller-config.ts";
+import type { RoutedServices } from "./csi/routed-services.ts";
 import type { Log } from "./log.ts";
 import type { ControllerMetrics } from "./monitor/controller-metrics.ts";
 import type { HttpServer } from "./monitor/http-server.ts";
@@ -8,10 +9,7 @@ import { serveHealth } from "./role-health.ts";
 /** What health and figures of the controller role are taken from. */
 export interface ControllerParts {
   readonly directory: NodeDirectory;
-  /** Whether calls can be sent to nodes. */
-  readonly isReady: () => boolean;
-  /** How many names of volumes are on more than one node. */
-  readonly duplicates: () => number;
+  readonly services: Pick<RoutedServices, "isReady" | "duplicates">;
   readonly isEnding: () => boolean;
   readonly log: Log;
 }
@@ -30,18 +28,18 @@ export async function loadControllerMetrics(
 export async function serveControllerHealth(
   config: ControllerConfig,
   metrics: ControllerMetrics | undefined,
-  { directory, isReady, duplicates, isEnding, log }: ControllerParts,
+  { directory, services, isEnding, log }: ControllerParts,
 ): Promise<HttpServer | undefined> {
   if (config.httpListen === undefined || metrics === undefined) return undefined;
   return serveHealth({
     listen: config.httpListen,
     socketPath: config.socketPath,
     isEnding,
-    isReady,
+    isReady: services.isReady,
     metrics: () => {
       const nodes = directory.nodes();
       const nodesReady = nodes.filter((node) => node.isReady && node.address !== undefined).length;
-      return metrics.text({ nodes: nodes.length, nodesReady, duplicates: duplicates() });
+      return metrics.text({ nodes: nodes.length, nodesReady, duplicateVolumes: services.duplicates() });
     },
     log,
   });

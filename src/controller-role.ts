@@ -23,8 +23,7 @@ export async function runController(config: ControllerConfig, version: string): 
   const ending = endSignal(log);
   const server = await serve(config.socketPath, services.register);
   let isEnding = false;
-  const parts = { ...services, directory, isEnding: () => isEnding, log };
-  const http = await serveControllerHealth(config, metrics, parts);
+  const http = await serveControllerHealth(config, metrics, { directory, services, isEnding: () => isEnding, log });
   log.info({ version, nodes: directory.nodes().length }, "serving");
 
   await ending;

@@ -7,8 +7,8 @@ export interface ControllerFigures {
   readonly nodes: number;
   /** Those of them that work, and whose driver can be called. */
   readonly nodesReady: number;
-  /** Names of volumes that are on more than one node. */
-  readonly duplicates: number;
+  /** Names of volumes that are on more than one node, as far as is known. */
+  readonly duplicateVolumes: number;
 }
 
 /** What is counted in the controller. */
@@ -30,7 +30,7 @@ export function createControllerMetrics(version: string): ControllerMetrics {
     text: async (figures) => {
       nodes.set(figures.nodes);
       nodesReady.set(figures.nodesReady);
-      duplicates.set(figures.duplicates);
+      duplicates.set(figures.duplicateVolumes);
       return registry.metrics();
     },
   };

@@ -19,7 +19,7 @@ async function nodeText(): Promise<string> {
 async function controllerText(): Promise<string> {
   const metrics = createControllerMetrics("1.2.3");
   metrics.observeCall(call);
-  return metrics.text({ nodes: 2, nodesReady: 1, duplicates: 0 });
+  return metrics.text({ nodes: 2, nodesReady: 1, duplicateVolumes: 0 });
 }
 
 test.each([
@@ -27,6 +27,14 @@ test.each([
   ["controller", controllerText],
 ])("docs/metrics.md has all metrics of the role %s with types and labels, and no others", async (role, text) => {
   expect([...metricsIn(await text())].toSorted()).toEqual(documented("Every role", role).toSorted());
+});
+
+test("the chart's alerts are about metrics that exist", () => {
+  const rules = readFileSync(new URL("../../deploy/chart/templates/monitoring.yaml", import.meta.url), "utf8");
+  const asked = new Set(rules.match(/lvm_local_csi_\w+/g));
+  const known = new Set(documented("Every role", "node", "controller").map((row) => row.split(" ")[0]));
+  expect(asked.size).toBeGreaterThan(3);
+  expect([...asked].filter((name) => !known.has(name))).toEqual([]);
 });
 
 test("the nodes are counted", async () => {
