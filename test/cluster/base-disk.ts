@@ -12,10 +12,10 @@ root=$1 disk=\${LAB_DISKS%% *}
 shift
 for directory in dev proc sys run tmp; do mount --rbind "/$directory" "$root/$directory"; done
 mkdir -p "$root/mnt" && mount "$disk" "$root/mnt" && mkdir -p "$root/mnt/var/lib/containerd"
-chroot "$root" containerd --root /mnt/var/lib/containerd --state /run/c --address /run/c.sock >/tmp/log 2>&1 &
+chroot "$root" containerd --root /mnt/var/lib/containerd --state /run/c --address /run/c.sock >/run/import.log 2>&1 &
 for _ in $(seq 300); do [ -S /run/c.sock ] && break; sleep 0.1; done
 for archive in "$@"; do
-  chroot "$root" ctr --address /run/c.sock --namespace k8s.io images import - <"$archive" || { cat /tmp/log >&2; exit 1; }
+  chroot "$root" ctr --address /run/c.sock --namespace k8s.io images import - <"$archive" || { cat /run/import.log >&2; exit 1; }
 done
 kill $! && wait || true
 umount "$root/mnt"

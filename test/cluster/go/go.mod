@@ -235,6 +235,7 @@ require (
 
 replace (
 	// Kubernetes is built with what its own go.mod asks for, where the others would raise it to what it was not made for.
+	github.com/container-storage-interface/spec => github.com/container-storage-interface/spec v1.12.0
 	github.com/go-openapi/jsonpointer => github.com/go-openapi/jsonpointer v0.21.0
 	github.com/go-openapi/jsonreference => github.com/go-openapi/jsonreference v0.20.2
 	github.com/go-openapi/swag => github.com/go-openapi/swag v0.23.0
