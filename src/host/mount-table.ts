@@ -5,12 +5,17 @@ import type { MountEntry } from "./host.ts";
 const MOUNT_TABLE = "/proc/self/mountinfo";
 const MAXIMUM_READS = 5;
 
+/** The text that was read last, and what it says: with hundreds of mounts taking it apart costs more than reading it. */
+let last: { readonly text: string; readonly table: readonly MountEntry[] } = { text: "", table: [] };
+
 /**
  * Reads the mounts of this process's namespace. The kernel gives the table out in pieces; before Linux 5.8 a mount that
  * ended meanwhile could hide another one, so what was read counts only when it is read twice.
  */
 export function readMountTable(): readonly MountEntry[] {
-  return parseMountTable(mayHideMounts(release()) ? readTwice() : readFileSync(MOUNT_TABLE, "utf8"));
+  const text = mayHideMounts(release()) ? readTwice() : readFileSync(MOUNT_TABLE, "utf8");
+  if (text !== last.text) last = { text, table: parseMountTable(text) };
+  return last.table;
 }
 
 /** Whether that is a Linux before 5.8, as uname(2) tells it: "4.18.0-553.el8.x86_64". */
