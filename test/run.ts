@@ -39,20 +39,20 @@ type Turn = Step | readonly Step[];
 
 function turnsOf(name: string): readonly Turn[] {
   const check = [...staticChecks, unitTests(results, [])];
-  const oneLaboratoryEach = [
+  const oneProcessorEach = [
     faultPoints(results, ["--every", "12", "--from", String(randomInt(12))]),
     imageTests(results, []),
+    deployTests(results, []),
     sanityTests(results, []),
   ];
   const parts: Record<string, readonly Turn[]> = {
     all: [
       ...check,
-      deployTests(results, []),
       ...laboratoryTests(results),
       bundle,
       kernelTests(results, []),
       ...powerCuts(results, ["--cycles", "50"]),
-      oneLaboratoryEach,
+      oneProcessorEach,
     ],
     check,
     unit: [unitTests(results, args)],
