@@ -27,6 +27,8 @@ import { Turns } from "./volume/turns.ts";
  */
 export async function runNode(config: NodeConfig, version: string, openHost = createHost): Promise<void> {
   const log = createLog(config.logLevel);
+  // From the start on, an end is an orderly one; a container's first process would not even notice the signal.
+  const ending = endSignal(log);
   const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
   await clearSocket(config.socketPath);
   await claimGroups(host, config, log);
@@ -43,8 +45,6 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
     begun: new Set(),
     log,
   };
-  // From the first call on, an end is an orderly one.
-  const ending = endSignal(log);
   const health = { version, ready: () => isReady(context) };
   const services = nodeServices(context, health, metrics?.observeCall);
   const server = await serve(config.socketPath, services.all);

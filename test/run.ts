@@ -1,6 +1,6 @@
-// Runs every check of the project, and ends with the line `N passed, N failed`.
+// Runs the checks of the project, and ends with the line `N passed, N failed`.
 //
-//   node test/run.ts            all of it
+//   node test/run.ts            all of it, but what needs a cluster
 //   node test/run.ts check      static checks and unit tests: no root, no laboratory
 //   node test/run.ts unit|deploy|kernel|sanity|image|cluster [ARGUMENT...]     one part; arguments go to jest or csi-sanity/run.ts
 import { randomInt } from "node:crypto";

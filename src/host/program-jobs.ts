@@ -5,7 +5,7 @@ import { endOf, spawnProgram } from "./spawn.ts";
 
 const KEPT_BYTES = 64 * 1024;
 
-/** Of 19 (setpriority(2)): calls for other volumes come first, and so do the pods. */
+/** Of 19 (setpriority(2)): calls for other volumes come first. */
 const NICENESS = 5;
 
 export interface ProgramStart {

@@ -31,6 +31,8 @@ export interface NewVolume extends StripedExtents {
  */
 export interface Extension extends StripedExtents {
   readonly name: string;
+  /** How many it has: where somebody else has given it more meanwhile, nothing is done. */
+  readonly from: number;
   /** The physical extents to take besides; LVM chooses where they are absent. */
   readonly areas?: readonly ExtentArea[];
 }
@@ -190,6 +192,11 @@ function areasOf(state: VolumeGroupState, name: string): readonly ExtentArea[] {
 }
 
 function extendWords(state: VolumeGroupState, extension: Extension): readonly string[] {
+  const extents = state.logicalVolumes.get(extension.name)?.extentCount ?? extension.from;
+  if (extents !== extension.from) {
+    const change = `has ${extents} extents, not ${extension.from} any more`;
+    throw new LvmError("volumeGrown", `${state.name}/${extension.name} ${change}: somebody else changed its size`);
+  }
   return extendArguments(state.name, { ...extension, areas: deviceExtentsOf(state, extension.areas ?? []) });
 }
 

@@ -113,7 +113,8 @@ function assertNoShrinking({ logicalVolume }: Volume, { limit }: SizeRange): voi
 
 async function extend(context: Context, { volume, extents, totalExtents, layout }: Expansion): Promise<void> {
   assertRoom(context, volume.state, extents, layout);
-  const extension = { name: volume.logicalVolume.name, extents: totalExtents, ...stripeArguments(layout) };
+  const { name, extentCount: from } = volume.logicalVolume;
+  const extension = { name, from, extents: totalExtents, ...stripeArguments(layout) };
   await asOutOfRange(volume.group.extend(extension));
 }
 
@@ -145,7 +146,7 @@ async function extendZeroed(context: Context, expansion: Expansion, work: Work):
   work.progress.text = "extending the logical volume";
   await alone(context, volume, work, async () => {
     const total = { extents: totalExtents, ...stripeArguments(layout) };
-    const extension = { name: logicalVolume.name, remove: scratch.name, ...total };
+    const extension = { name: logicalVolume.name, from: logicalVolume.extentCount, remove: scratch.name, ...total };
     const zeroed = await group.removeThenExtend(extension).catch(asTaken);
     const grown = await findVolume(context, formatVolumeId(id));
     const ranges = unzeroedRanges(grown.logicalVolume, logicalVolume.extentCount, zeroed, grown.state.extentBytes);
@@ -184,7 +185,10 @@ function assertRoom(context: Context, state: VolumeGroupState, extents: number, 
   throw new VolumeError("outOfRange", `the volume would grow by ${extents * state.extentBytes} bytes, but ${why}`);
 }
 
-/** Zeroes what a volume in use has just grown by: nobody has had time to write there, and nobody may read it. */
+/**
+ * Zeroes what a volume in use has just grown by, against what LVM was told: nobody has had time to write there, since
+ * nothing is done to a volume that somebody else has made larger meanwhile.
+ */
 async function zeroInUse(context: Context, volume: Volume, ranges: readonly ByteRange[]): Promise<void> {
   const device = await activeDevice(context, volume.group, volume.logicalVolume);
   const shared = await context.host.devices.openShared(device);

@@ -19,15 +19,16 @@ export function isZeroedWhole(record: Pick<VolumeRecord, "initialize" | "filesys
 export async function initialize(context: Context, volume: Volume, work: Work): Promise<Volume> {
   const device = await activeDevice(context, volume.group, volume.logicalVolume);
   const busy = new VolumeError("aborted", `the device of ${volume.logicalVolume.name} is still in use; try again`);
-  await withExclusive(context, device, busy, (exclusive) =>
-    isZeroedWhole(volume.record)
-      ? zeroWhole(context, volume, exclusive, work)
-      : zeroSignatures(exclusive, volume.logicalVolume.sizeBytes),
-  );
-  return changeRecord(volume, { state: "ready", doneBytes: 0 });
+  const initialized = await withExclusive(context, device, busy, async (exclusive) => {
+    if (isZeroedWhole(volume.record)) return zeroWhole(context, volume, exclusive, work);
+    await zeroSignatures(exclusive, volume.logicalVolume.sizeBytes);
+    return volume;
+  });
+  return changeRecord(initialized, { state: "ready", doneBytes: 0 });
 }
 
-async function zeroWhole(context: Context, volume: Volume, exclusive: WritableDevice, work: Work): Promise<void> {
+/** @returns the volume with what was recorded on the way */
+async function zeroWhole(context: Context, volume: Volume, exclusive: WritableDevice, work: Work): Promise<Volume> {
   let current = volume;
   const journey = {
     turns: turnsOf(context, volume.group),
@@ -38,6 +39,7 @@ async function zeroWhole(context: Context, volume: Volume, exclusive: WritableDe
     },
   };
   await sweepDevice(exclusive, zeroing, journey, work);
+  return current;
 }
 
 async function zeroSignatures(exclusive: WritableDevice, sizeBytes: number): Promise<void> {

@@ -143,21 +143,29 @@ function sweepFor({ record }: Volume): Sweep | undefined {
 }
 
 function sweepOf(wipe: Wipe): Sweep | undefined {
+  const { largest } = zeroing.steps;
   switch (wipe.kind) {
     case "none":
       return undefined;
     case "zero":
       return zeroing;
     case "discard":
-      return { ...zeroing, verb: "discarding", step: discardOrZero };
+      // a disk may take no notice of a piece that is smaller than what it frees at once
+      return { ...zeroing, verb: "discarding", steps: { smallest: largest, largest }, step: discardOrZero };
     case "shred":
       return {
         verb: "shredding",
         passes: wipe.passes,
-        stepBytes: 64 * 1024 ** 2,
-        step: (device, range) => device.scramble(range),
+        steps: { ...zeroing.steps, largest: 64 * 1024 ** 2 },
+        step: scrambleAndFlush,
       };
   }
+}
+
+/** A disk's turn has ended when the bytes are there, not when the kernel has taken them. */
+async function scrambleAndFlush(device: WritableDevice, range: ByteRange): Promise<void> {
+  await device.scramble(range);
+  await device.flush();
 }
 
 /** A disk that cannot discard gets zeroes, which destroy no less. */

@@ -1,9 +1,11 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import type { ByteRange, WritableDevice } from "../host/host.ts";
 import type { Work } from "./operations.ts";
 import { type Sweep, nextStepBytes, sweepDevice } from "./sweep.ts";
 import { Turns } from "./turns.ts";
 
+const MiB = 1024 ** 2;
 const step = 64;
 
 function recorder(): { readonly device: WritableDevice; readonly events: string[] } {
@@ -23,7 +25,8 @@ function recorder(): { readonly device: WritableDevice; readonly events: string[
 }
 
 function sweepOf(passes: number): Sweep {
-  return { verb: "shredding", passes, stepBytes: step, step: (device, range) => device.scramble(range) };
+  const steps = { smallest: step, largest: step };
+  return { verb: "shredding", passes, steps, step: (device, range) => device.scramble(range) };
 }
 
 function work(abort = new AbortController()): Work & { readonly abort: AbortController } {
@@ -69,15 +72,28 @@ test("a failing device ends it", async () => {
   );
 });
 
-const MiB = 1024 ** 2;
+test("steps become shorter and longer within bounds", async () => {
+  const { device, events } = recorder();
+  const slow: Sweep = {
+    ...sweepOf(1),
+    steps: { smallest: 2 * MiB, largest: 16 * MiB },
+    step: async (writable, range) => {
+      await writable.zero(range);
+      if (range.offset < 20 * MiB) await pause(25);
+    },
+  };
+  await sweepDevice(device, slow, { sizeBytes: 60 * MiB, doneBytes: 0, record, turns }, work());
+  const lengths = events.slice(0, -1).map((event) => Number(event.split("+")[1]) / MiB);
+  expect(lengths.slice(0, 4)).toEqual([8, 4, 2, 2]);
+  expect(Math.max(...lengths.slice(-3))).toBe(16);
+  expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(60);
+});
 
 test.each([
   [8, 1, 16],
   [8, 10, 8],
   [8, 21, 4],
   [4, 500, 2],
-  [2, 5000, 2],
-  [1, 5000, 1],
 ])("after a step of %d MiB in %d ms comes one of %d MiB", (bytes, tookMs, next) => {
   expect(nextStepBytes(bytes * MiB, tookMs)).toBe(next * MiB);
 });

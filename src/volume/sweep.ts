@@ -8,15 +8,17 @@ export interface Sweep {
   /** "zeroing", for people. */
   readonly verb: string;
   readonly passes: number;
-  /** Bytes at a time, at most; between two steps the work can be stopped. */
-  readonly stepBytes: number;
+  /** Bytes at a time; between two steps the work can be stopped. */
+  readonly steps: { readonly smallest: number; readonly largest: number };
   readonly step: (device: WritableDevice, range: ByteRange) => Promise<void>;
 }
+
+const MiB = 1024 ** 2;
 
 export const zeroing: Sweep = {
   verb: "zeroing",
   passes: 1,
-  stepBytes: 256 * 1024 ** 2,
+  steps: { smallest: 4 * MiB, largest: 256 * MiB },
   step: (device, range) => device.zero(range),
 };
 
@@ -35,8 +37,7 @@ const recordEveryMs = 60_000;
 
 /** What a step is to take, in milliseconds: whatever else is to be read of the disk waits behind it. */
 const stepMs = 10;
-const firstStepBytes = 8 * 1024 ** 2;
-const smallestStepBytes = 2 * 1024 ** 2;
+const firstStepBytes = 8 * MiB;
 
 /**
  * Goes over the whole device, step by step, and flushes it at the end of each pass.
@@ -45,14 +46,17 @@ const smallestStepBytes = 2 * 1024 ** 2;
 export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey: Journey, work: Work): Promise<void> {
   const total = journey.sizeBytes * sweep.passes;
   let recordedAt = performance.now();
-  let stepBytes = Math.min(firstStepBytes, sweep.stepBytes);
+  let stepBytes = within(sweep.steps, firstStepBytes);
   for (let done = journey.doneBytes; done < total;) {
     work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
-    if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
     const offset = done % journey.sizeBytes;
     const length = Math.min(stepBytes, journey.sizeBytes - offset);
-    const tookMs = await journey.turns.take(() => timed(() => sweep.step(device, { offset, length })));
-    stepBytes = Math.min(nextStepBytes(stepBytes, tookMs), sweep.stepBytes);
+    const tookMs = await journey.turns.take(() => {
+      // when its turn comes, for that can take a while
+      if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
+      return timed(() => sweep.step(device, { offset, length }));
+    });
+    stepBytes = within(sweep.steps, nextStepBytes(stepBytes, tookMs));
     done += length;
     // Otherwise the passes would only overwrite each other in memory, and the disk would see the last one (shred(1)).
     if (done % journey.sizeBytes === 0) await device.flush();
@@ -66,7 +70,11 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
 /** A disk that zeroes by itself takes a gigabyte in no time, another one some megabytes. */
 export function nextStepBytes(bytes: number, tookMs: number): number {
   if (tookMs < stepMs / 2) return bytes * 2;
-  return tookMs > stepMs * 2 ? Math.max(bytes / 2, Math.min(bytes, smallestStepBytes)) : bytes;
+  return tookMs > stepMs * 2 ? bytes / 2 : bytes;
+}
+
+function within({ smallest, largest }: Sweep["steps"], bytes: number): number {
+  return Math.min(largest, Math.max(smallest, bytes));
 }
 
 async function timed(step: () => Promise<void>): Promise<number> {

@@ -25,3 +25,12 @@ test("one after the other, in their order; one that fails gives its turn on", as
   await Promise.all(all);
   expect(await turns.take(async () => events.length)).toBe(4);
 });
+
+test("a step that hangs keeps the others for a while only", async () => {
+  const turns = new Turns(50);
+  const hang = Promise.withResolvers<string>();
+  const hung = turns.take(() => hang.promise);
+  expect(await turns.take(async () => "next")).toBe("next");
+  hang.resolve("late");
+  expect(await hung).toBe("late");
+});

@@ -1,7 +1,18 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { type SmallDisk, digest, makeSmallDisk, stageRequest } from "./device-support.ts";
-import { persist } from "./process-support.ts";
-import { MiB, type World, blockCapability, claimName, mountCapability, openWorld, shell } from "./world.ts";
+import { type SmallDisk, digest, makeSmallDisk, stageRequest, writeAt } from "./device-support.ts";
+import { outcomeOf, persist, until } from "./process-support.ts";
+import {
+  MiB,
+  type World,
+  blockCapability,
+  claimName,
+  devicePath,
+  logicalVolumes,
+  mountCapability,
+  openWorld,
+  shell,
+} from "./world.ts";
 
 let world: World;
 let disks: readonly SmallDisk[];
@@ -83,6 +94,31 @@ test("what others do shows in the capacity at once", async () => {
       expect([command, await capacity()]).toEqual([command, await freeBytes()]);
     }
   }
+});
+
+test("what somebody gives a volume that is being expanded, and puts there, is kept", async () => {
+  const request = { name: claimName(), capacityRange: { requiredBytes: 64 * MiB } };
+  const { volume } = await world.rpc.CreateVolume({ ...request, volumeCapabilities: [blockCapability()] });
+  const volumeId = volume?.volumeId ?? "";
+  const expansion = { volumeId, capacityRange: { requiredBytes: 320 * MiB } };
+  const row = Buffer.alloc(8 * MiB, "row");
+  await disks[0]?.delayWrites(100);
+  const expanded = outcomeOf(world.rpc.ControllerExpandVolume(expansion));
+  await until("its extents are being zeroed", async () =>
+    (await logicalVolumes(world)).includes(`grow-${request.name}`),
+  );
+  expect(await foreign("lvextend", "--extents", "+2", `${world.volumeGroup}/${request.name}`)).toBe(true);
+  await writeAt(devicePath(world, volumeId), 64 * MiB, row);
+  await disks[0]?.delayWrites(0);
+  expect(await expanded).toBe("ABORTED");
+  for (const sizeBytes of [72 * MiB, 320 * MiB]) {
+    const content = await readFile(devicePath(world, volumeId));
+    expect(content.length).toBe(sizeBytes);
+    expect(content.subarray(64 * MiB, 72 * MiB).equals(row)).toBe(true);
+    expect(content.subarray(72 * MiB).every((byte) => byte === 0)).toBe(true);
+    await world.rpc.ControllerExpandVolume(expansion);
+  }
+  await world.rpc.DeleteVolume({ volumeId });
 });
 
 /** Works on the group until the driver's part is done; tells which volumes it has made and not removed. */

@@ -88,20 +88,31 @@ test("a volume is extended by LVM's choice, and onto named extents", async () =>
     { physicalVolume: second ?? "", start: 50, count: 1 },
   ];
   await group.create(() => ({ name: "e", extents: 4, ...linear }));
-  await group.extend({ name: "e", extents: 6, stripes: 1 });
-  await group.extend({ name: "e", extents: 10, stripes: 1, areas });
+  await group.extend({ name: "e", from: 4, extents: 6, stripes: 1 });
+  await group.extend({ name: "e", from: 6, extents: 10, stripes: 1, areas });
   const extended = await volume("e");
   expect(extended?.extentCount).toBe(10);
   const taken = extended?.segments.slice(1).flatMap((segment) => segment.areas) ?? [];
   expect(taken.toSorted(byPlace)).toEqual(areas.toSorted(byPlace));
   const device = await lab.host.devices.findMapping("labcmd-e");
   expect(device?.sizeBytes).toBe(extended?.sizeBytes);
-  for (const extents of [10, 9]) {
-    await expect(group.extend({ name: "e", extents, stripes: 1 })).rejects.toMatchObject({ kind: "volumeGrown" });
-  }
-  await expect(group.extend({ name: "e", extents: 9999, stripes: 1 })).rejects.toMatchObject({ kind: "noSpace" });
-  await expect(group.extend({ name: "no", extents: 1, stripes: 1 })).rejects.toMatchObject({ kind: "volumeMissing" });
+  await expectNotExtended();
 });
+
+/** Of "e", which has 10 extents. */
+async function expectNotExtended(): Promise<void> {
+  const refusals = [
+    ["volumeGrown", { name: "e", from: 10, extents: 10 }],
+    ["volumeGrown", { name: "e", from: 10, extents: 9 }],
+    ["volumeGrown", { name: "e", from: 9, extents: 11 }],
+    ["noSpace", { name: "e", from: 10, extents: 9999 }],
+    ["volumeMissing", { name: "no", from: 1, extents: 2 }],
+  ] as const;
+  for (const [kind, extension] of refusals) {
+    await expect(group.extend({ ...extension, stripes: 1 })).rejects.toMatchObject({ kind });
+  }
+  expect((await volume("e"))?.extentCount).toBe(10);
+}
 
 function byPlace(a: { physicalVolume: string; start: number }, b: { physicalVolume: string; start: number }): number {
   return a.physicalVolume.localeCompare(b.physicalVolume) || a.start - b.start;
@@ -114,7 +125,11 @@ test.each([1, 2])("a scratch volume of %i stripes hands over exactly its extents
   await group.create(() => ({ name: "after", extents: 2, ...linear }));
   const areas = (await volume("scratch"))?.segments.flatMap((segment) => segment.areas) ?? [];
   const before = lab.sent.length;
-  await group.removeThenExtend({ remove: "scratch", name: "v", extents: 10, stripes, areas });
+  const extension = { remove: "scratch", name: "v", extents: 10, stripes, areas };
+  // somebody else has made it larger meanwhile: the scratch volume stays, too
+  await expect(group.removeThenExtend({ ...extension, from: 2 })).rejects.toMatchObject({ kind: "volumeGrown" });
+  expect(lab.sent.length).toBe(before);
+  await group.removeThenExtend({ ...extension, from: 4 });
   expect(lab.sent.slice(before).map((line) => line.split(" ")[0])).toEqual(["lvremove", "lvextend"]);
   expect(await volume("scratch")).toBeUndefined();
   const taken = (await volume("v"))?.segments.flatMap((segment) => segment.areas).slice(stripes);
