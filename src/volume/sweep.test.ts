@@ -79,7 +79,7 @@ test("steps become shorter and longer within bounds", async () => {
     steps: { smallest: 2 * MiB, largest: 16 * MiB },
     step: async (writable, range) => {
       await writable.zero(range);
-      if (range.offset < 20 * MiB) await pause(25);
+      if (range.offset < 20 * MiB) await pause((25 * range.length) / MiB);
     },
   };
   await sweepDevice(device, slow, { sizeBytes: 60 * MiB, doneBytes: 0, record, turns }, work());
@@ -90,10 +90,14 @@ test("steps become shorter and longer within bounds", async () => {
 });
 
 test.each([
-  [8, 1, 16],
-  [8, 10, 8],
-  [8, 21, 4],
-  [4, 500, 2],
-])("after a step of %d MiB in %d ms comes one of %d MiB", (bytes, tookMs, next) => {
-  expect(nextStepBytes(bytes * MiB, tookMs)).toBe(next * MiB);
+  { before: undefined, now: { bytes: 8, tookMs: 1 }, next: 16 },
+  { before: undefined, now: { bytes: 8, tookMs: 10 }, next: 8 },
+  { before: undefined, now: { bytes: 8, tookMs: 21 }, next: 4 },
+  { before: { bytes: 8, tookMs: 10 }, now: { bytes: 8, tookMs: 100 }, next: 4 },
+  { before: { bytes: 8, tookMs: 100 }, now: { bytes: 4, tookMs: 50 }, next: 2 },
+  // it is the way to the disk that takes so long
+  { before: { bytes: 8, tookMs: 100 }, now: { bytes: 4, tookMs: 99 }, next: 8 },
+  { before: { bytes: 4, tookMs: 99 }, now: { bytes: 8, tookMs: 100 }, next: 16 },
+])("the step after $now.bytes bytes in $now.tookMs ms, and $before before", ({ before, now, next }) => {
+  expect(nextStepBytes(before, now)).toBe(next);
 });

@@ -47,6 +47,7 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
   const total = journey.sizeBytes * sweep.passes;
   let recordedAt = performance.now();
   let stepBytes = within(sweep.steps, firstStepBytes);
+  let before: Step | undefined;
   for (let done = journey.doneBytes; done < total;) {
     work.progress.text = `${sweep.verb} ${Math.floor((100 * done) / total)} %`;
     const offset = done % journey.sizeBytes;
@@ -56,7 +57,9 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
       if (work.signal.aborted) throw new VolumeError("aborted", `stopped while ${work.progress.text}`);
       return timed(() => sweep.step(device, { offset, length }));
     });
-    stepBytes = within(sweep.steps, nextStepBytes(stepBytes, tookMs));
+    const step = { bytes: length, tookMs };
+    stepBytes = within(sweep.steps, nextStepBytes(before, step));
+    before = step;
     done += length;
     // Otherwise the passes would only overwrite each other in memory, and the disk would see the last one (shred(1)).
     if (done % journey.sizeBytes === 0) await device.flush();
@@ -67,10 +70,24 @@ export async function sweepDevice(device: WritableDevice, sweep: Sweep, journey:
   }
 }
 
-/** A disk that zeroes by itself takes a gigabyte in no time, another one some megabytes. */
-export function nextStepBytes(bytes: number, tookMs: number): number {
-  if (tookMs < stepMs / 2) return bytes * 2;
-  return tookMs > stepMs * 2 ? bytes / 2 : bytes;
+interface Step {
+  readonly bytes: number;
+  readonly tookMs: number;
+}
+
+/**
+ * A disk that zeroes by itself takes a gigabyte in no time, another one some megabytes. One that takes as long for few
+ * bytes as for many gains nothing by shorter steps.
+ */
+export function nextStepBytes(before: Step | undefined, now: Step): number {
+  if (now.tookMs < stepMs / 2 || isSameForMore(before, now)) return now.bytes * 2;
+  return now.tookMs > stepMs * 2 ? now.bytes / 2 : now.bytes;
+}
+
+function isSameForMore(before: Step | undefined, now: Step): boolean {
+  if (before === undefined || before.bytes === now.bytes) return false;
+  const [few, many] = before.bytes < now.bytes ? [before, now] : [now, before];
+  return many.tookMs < few.tookMs * 1.3;
 }
 
 function within({ smallest, largest }: Sweep["steps"], bytes: number): number {
