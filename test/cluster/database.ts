@@ -8,14 +8,21 @@ import { until } from "./until.ts";
 const directory = `${mountPath}/mariadb`;
 const client = "mariadb --socket=/tmp/socket --batch --skip-column-names";
 
+/** By default InnoDB reserves more addresses than a node's kernel has. */
+const small = "--innodb-buffer-pool-size=64M --innodb-buffer-pool-size-max=64M --innodb-log-file-size=16M";
+
 /** What a pod runs: MariaDB with its data on the claim, made at the first start. */
 export const databaseCommand = [
   "sh",
   "-c",
   `set -e
-test -d ${directory} || mariadb-install-db --user=root --datadir=${directory}.new --auth-root-authentication-method=normal
-test -d ${directory} || { sync; mv ${directory}.new ${directory}; }
-exec mariadbd --user=root --datadir=${directory} --socket=/tmp/socket --skip-networking`,
+if ! test -d ${directory}; then
+  rm -rf ${directory}.new
+  mariadb-install-db --user=root --datadir=${directory}.new --auth-root-authentication-method=normal ${small}
+  sync
+  mv ${directory}.new ${directory}
+fi
+exec mariadbd --user=root --datadir=${directory} --socket=/tmp/socket --skip-networking ${small}`,
 ];
 
 /** Waits until the database answers, and has the table that rows are written to. */

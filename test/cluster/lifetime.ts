@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { baseDisk } from "./base-disk.ts";
@@ -94,21 +94,9 @@ function supervisorLog(): Promise<string> {
   return readFile(path.join(logDirectory, "supervisor.log"), "utf8");
 }
 
+/** All but the logs. */
 async function removeFiles(): Promise<void> {
-  const names = [
-    "control",
-    "holder",
-    "admin.conf",
-    "programs",
-    "keys",
-    "etcd",
-    "disks",
-    "memory",
-    "uml",
-    "kubectl-cache",
-  ];
-  const nodes = Array.from({ length: 9 }, (_, index) => `node${index + 1}`);
-  await Promise.all(
-    [...names, ...nodes].map((name) => rm(path.join(runDirectory, name), { recursive: true, force: true })),
-  );
+  const names = existsSync(runDirectory) ? await readdir(runDirectory) : [];
+  const files = names.map((name) => path.join(runDirectory, name)).filter((file) => file !== logDirectory);
+  await Promise.all(files.map((file) => rm(file, { recursive: true, force: true })));
 }
