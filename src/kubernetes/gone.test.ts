@@ -27,7 +27,6 @@ afterEach(async () => {
 
 test("a node is gone when it has been missing for the grace period and a read made now says so too", async () => {
   server.put("nodes", node("n1"));
-  server.put("pods", pod("p1", "n1"));
   await open();
   clock += 10 * minute;
   await leave("n1");
@@ -44,6 +43,35 @@ test("a node is gone when it has been missing for the grace period and a read ma
 test("a node that is not ready, or without a driver pod, is never gone", async () => {
   server.put("nodes", node("n1", { isReady: false }));
   await open();
+  clock += 1000 * minute;
+  expect(await directory.isGone("n1")).toBe(false);
+  expect(gets()).toEqual([]);
+});
+
+test.each([
+  ["running", {}],
+  ["ending", { deletionTimestamp: "2026-01-01T00:00:00Z" }],
+  ["failed", { phase: "Failed" }],
+])("a node whose Node was deleted while its driver's pod is %s is not gone until the pod is", async (_what, state) => {
+  server.put("nodes", node(longName));
+  server.put("pods", pod("p1", longName));
+  await open();
+  await leave(longName, digest);
+  server.put("pods", pod("p1", longName, state));
+  await podsAreSeen("p2", "n2");
+  clock += 1000 * minute;
+  expect(await directory.isGone(digest)).toBe(false);
+  server.remove("pods", "p1");
+  await podsAreSeen("p3", "n3");
+  expect(await directory.isGone(digest)).toBe(false);
+  clock += minute;
+  expect(await directory.isGone(digest)).toBe(true);
+});
+
+test("no node is gone before the pods are known", async () => {
+  server.answers.push(...Array.from({ length: 100 }, () => ({ when: isListOfPods, status: 500, body: {} })));
+  await begin();
+  await until(() => server.requests.includes("watch nodes"));
   clock += 1000 * minute;
   expect(await directory.isGone("n1")).toBe(false);
   expect(gets()).toEqual([]);
@@ -174,6 +202,10 @@ function isListOfNodes(request: string): boolean {
   return request === "list nodes";
 }
 
+function isListOfPods(request: string): boolean {
+  return request === "list pods";
+}
+
 function gets(): readonly string[] {
   return server.requests.filter(isGet);
 }
@@ -181,6 +213,13 @@ function gets(): readonly string[] {
 async function leave(name: string, value = name): Promise<void> {
   server.remove("nodes", name);
   await until(() => directory.find(value) === undefined);
+}
+
+/** Once the watch has told of a pod, it has told of all that happened to pods before. */
+async function podsAreSeen(podName: string, nodeName: string): Promise<void> {
+  server.put("nodes", node(nodeName));
+  server.put("pods", pod(podName, nodeName));
+  await until(() => directory.find(nodeName)?.address !== undefined);
 }
 
 async function open(): Promise<void> {

@@ -65,6 +65,7 @@ export class KubernetesDirectory implements NodeDirectory {
       ...{ what: "driver pods", watch, path: `/api/v1/namespaces/${namespace}/pods`, labelSelector, log, pauseMs },
       list: (from) => core.listNamespacedPod({ namespace, labelSelector, limit: pageSize, ...continued(from) }),
       keep: (pod) => keepPod(pod, nodePort),
+      onGone: (_name, pod) => pod && this.#absences.left(topologyValueOf(pod.nodeName)),
     });
     this.#nodes.start();
     this.#pods.start();
@@ -87,8 +88,9 @@ export class KubernetesDirectory implements NodeDirectory {
   }
 
   /**
-   * False also where it cannot be told, as when the API server does not answer. Of a node that this process never saw,
-   * the grace period begins with its first list.
+   * False also where it cannot be told, as when the API server does not answer, and while there is a pod of the driver:
+   * whoever deletes a Node so that it registers anew leaves the machine and its volumes where they are. Of a node that
+   * this process never saw, the grace period begins with its first list.
    */
   async isGone(topologyValue: string): Promise<boolean> {
     const isPossible = nodeName.test(topologyValue) && topologyValueOf(topologyValue) === topologyValue;
@@ -114,7 +116,7 @@ export class KubernetesDirectory implements NodeDirectory {
   }
 
   #isMissing(topologyValue: string): boolean {
-    if (!this.#nodes.isSynced || this.#nameOf(topologyValue) !== undefined) return false;
+    if (!this.isSynced() || this.#nameOf(topologyValue) !== undefined || this.#hasPod(topologyValue)) return false;
     return this.#absences.duration(topologyValue) >= this.#gracePeriodMs;
   }
 
@@ -161,16 +163,25 @@ export class KubernetesDirectory implements NodeDirectory {
     return [...kept].find(([, node]) => node.topologyValue === topologyValue)?.[0];
   }
 
+  /** Whether there is a pod of the driver, in whatever state. */
+  #hasPod(topologyValue: string): boolean {
+    return [...this.#pods.kept.values()].some(({ nodeName: name }) => topologyValueOf(name) === topologyValue);
+  }
+
   #podOf(name: string): KeptPod | undefined {
     let best: KeptPod | undefined;
-    for (const pod of this.#pods.kept.values()) if (pod.nodeName === name) best = betterPod(best, pod);
+    for (const pod of this.#callablePods()) if (pod.nodeName === name) best = betterPod(best, pod);
     return best;
   }
 
   #podsByNode(): ReadonlyMap<string, KeptPod> {
     const pods = new Map<string, KeptPod>();
-    for (const pod of this.#pods.kept.values()) pods.set(pod.nodeName, betterPod(pods.get(pod.nodeName), pod));
+    for (const pod of this.#callablePods()) pods.set(pod.nodeName, betterPod(pods.get(pod.nodeName), pod));
     return pods;
+  }
+
+  #callablePods(): readonly KeptPod[] {
+    return [...this.#pods.kept.values()].filter(({ address }) => address !== undefined);
   }
 }
 

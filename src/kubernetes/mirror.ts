@@ -17,8 +17,8 @@ export interface MirrorOptions<Object extends Named, Kept> {
   readonly keep: (object: Object) => Kept | undefined;
   /** Told once, when the first list is there. */
   readonly onListed?: () => void;
-  /** Told of each object that is there no more. */
-  readonly onGone?: (name: string) => void;
+  /** Told of each object that is there no more, with what was kept of it. */
+  readonly onGone?: (name: string, kept: Kept | undefined) => void;
   readonly log: Log;
   /** Pause before the second attempt in a row, in milliseconds; it doubles from there up to 30 s. */
   readonly pauseMs: number;
@@ -96,7 +96,7 @@ export class Mirror<Object extends Named, Kept> {
   async #list(): Promise<void> {
     const { kept, version } = await this.#readAll();
     if (this.#closing.signal.aborted) return;
-    for (const name of this.#kept.keys()) if (!kept.has(name)) this.#options.onGone?.(name);
+    for (const [name, before] of this.#kept) if (!kept.has(name)) this.#options.onGone?.(name, before);
     this.#kept = kept;
     this.#version = version;
     if (!this.#isSynced) this.#listed();
@@ -179,8 +179,9 @@ export class Mirror<Object extends Named, Kept> {
   }
 
   #remove(name: string): void {
+    const before = this.#kept.get(name);
     this.#kept.delete(name);
-    this.#options.onGone?.(name);
+    this.#options.onGone?.(name, before);
   }
 
   #failed(error: unknown): void {

@@ -10,10 +10,11 @@ export interface KeptNode {
   readonly hadDriver: boolean;
 }
 
-/** What is kept of a driver's Pod that can be called. */
+/** What is kept of a driver's Pod. */
 export interface KeptPod {
   readonly nodeName: string;
-  readonly address: string;
+  /** Where it can be called: "HOST:PORT"; undefined for one that is not yet started, has ended, or is ending. */
+  readonly address: string | undefined;
   readonly isReady: boolean;
   /** Milliseconds since 1970. */
   readonly created: number;
@@ -29,17 +30,17 @@ export function keepNode({ metadata, status }: V1Node): KeptNode | undefined {
 }
 
 /**
- * Undefined for one that cannot be called: not yet started, ended, or ending, when it takes no new calls. One that is
- * not ready can: a missing volume group makes it so, and its answer says so.
+ * Undefined for one that no node has been chosen for. One that is ending takes no new calls. One that is not ready can be
+ * called: a missing volume group makes it so, and its answer says so.
  * @param port where the driver takes the controller's calls
  */
 export function keepPod({ metadata, spec, status }: V1Pod, port: number): KeptPod | undefined {
-  const isCallable = status?.phase === "Running" && metadata?.deletionTimestamp === undefined;
-  if (!isCallable || !status.podIP || !spec?.nodeName) return undefined;
+  if (!spec?.nodeName) return undefined;
+  const isCallable = metadata?.deletionTimestamp === undefined && status?.phase === "Running";
   return {
     nodeName: spec.nodeName,
-    address: addressOf(status.podIP, port),
-    isReady: isReady(status.conditions),
+    address: isCallable ? addressOf(status.podIP, port) : undefined,
+    isReady: isReady(status?.conditions),
     created: new Date(metadata?.creationTimestamp ?? 0).getTime(),
   };
 }
@@ -51,7 +52,8 @@ export function betterPod(one: KeptPod | undefined, other: KeptPod): KeptPod {
   return one.created > other.created ? one : other;
 }
 
-function addressOf(host: string, port: number): string {
+function addressOf(host: string | undefined, port: number): string | undefined {
+  if (!host) return undefined;
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
