@@ -5,7 +5,7 @@ import { type Message, jsonMethod } from "./json-method.fixture.ts";
 import { NodeCalls } from "./node-calls.ts";
 import type { KnownNode } from "./node-directory.ts";
 import type { RemoteCall } from "./node-link.ts";
-import { type RemoteServer, serveRemote } from "./node-server.ts";
+import { type RemoteOptions, type RemoteServer, serveRemote } from "./node-server.ts";
 import { TlsDirectory } from "./tls-directory.ts";
 
 export type Handler = (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>) => void;
@@ -46,10 +46,10 @@ export class Bed {
     return this.calls.send<Message, Message>(node, { ...callOf(request), ...more });
   }
 
-  async startNode(name: string, handler: Handler, port = 0): Promise<RemoteServer> {
+  async startNode(name: string, handler: Handler, port = 0, more: Partial<RemoteOptions> = {}): Promise<RemoteServer> {
     const tls = new TlsDirectory(this.node, this.log, pollMs);
     this.#watches.push(tls);
-    const options = { listen: { host: "127.0.0.1", port }, tls, topologyValue: name, log: this.log };
+    const options = { listen: { host: "127.0.0.1", port }, tls, topologyValue: name, log: this.log, ...more };
     const server = await serveRemote(options, (grpc) => this.#register(grpc, handler));
     this.#servers.push(server);
     this.know(name, `127.0.0.1:${server.port}`);

@@ -12,6 +12,8 @@ export interface RemoteOptions {
   readonly tls: TlsDirectory;
   readonly topologyValue: string;
   readonly log: Log;
+  /** Longest life of a connection in milliseconds, give or take a tenth, and of the calls under way after that. */
+  readonly connectionAge?: { readonly mostMs: number; readonly graceMs: number };
 }
 
 /** A node's services, as the controller reaches them. */
@@ -27,13 +29,25 @@ export interface RemoteServer {
 const keepalive = { "grpc.keepalive_time_ms": 60_000, "grpc.keepalive_timeout_ms": 10_000 };
 
 /**
- * Takes the controller's calls, and nobody else's. New certificates count for new connections.
+ * Certificates count at the handshake: whoever got in with a key that was replaced since, or stolen, is out after that.
+ * The grace is longer than any sidecar waits for an answer. A call that arrives in the very moment is refused (HTTP/2,
+ * REFUSED_STREAM), and its caller repeats it.
+ */
+const usualAge = { mostMs: 600_000, graceMs: 600_000 };
+
+/**
+ * Takes the controller's calls, and nobody else's. New certificates count for new connections, and no connection is old.
  * @param register adds the services that are served here
  * @throws Error when the address cannot be had
  */
 export async function serveRemote(options: RemoteOptions, register: (server: Server) => void): Promise<RemoteServer> {
-  const { tls, topologyValue, log } = options;
-  const server = new Server({ ...keepalive, interceptors: [nodeCheck(topologyValue)] });
+  const { tls, topologyValue, log, connectionAge: age = usualAge } = options;
+  const server = new Server({
+    ...keepalive,
+    "grpc.max_connection_age_ms": age.mostMs,
+    "grpc.max_connection_age_grace_ms": age.graceMs,
+    interceptors: [nodeCheck(topologyValue)],
+  });
   register(server);
   // what it is given has been through the gate
   const entrance = server.createConnectionInjector(ServerCredentials.createInsecure());
