@@ -92,6 +92,24 @@ test("of many idle connections the oldest goes, and a probe gets through", async
   for (const socket of crowd) socket.destroy();
 });
 
+test("a request that is being answered outlives any number of idle connections", async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<boolean>();
+  isAlive = () => {
+    asked.resolve();
+    return answer.promise;
+  };
+  const probe = ask("/healthz");
+  await asked.promise;
+  const crowd: Socket[] = [];
+  for (let count = 0; count < 100; count += 1) crowd.push(await open());
+  const [first] = crowd;
+  if (first?.closed === false) await once(first, "close");
+  answer.resolve(true);
+  expect((await probe).status).toBe(200);
+  for (const socket of crowd) socket.destroy();
+});
+
 test("an address that is taken is an error", async () => {
   const { port } = server;
   const answers = { isAlive, isReady, metrics: async () => "" };

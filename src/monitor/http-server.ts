@@ -19,7 +19,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Anybody may connect who reaches the port: nobody can keep a connection for long, or much memory. */
+/** Anybody may connect who reaches the port: nobody can keep a connection for long that says nothing, or much memory. */
 const limits = {
   headersTimeout: 5000,
   requestTimeout: 5000,
@@ -28,7 +28,10 @@ const limits = {
   maxHeaderSize: 8192,
 };
 
-/** Of the probes and of one or two that scrape; with one more the oldest is cut off, so that new ones get through. */
+/**
+ * Of the probes and of one or two that scrape. With one more the oldest is cut off that waits for no answer, else the
+ * oldest: who keeps connections open keeps nobody out. So many within the time in which a request arrives can.
+ */
 const mostConnections = 32;
 
 /** A connection on which nothing moves for so long is cut off, whatever it waits for. */
@@ -84,11 +87,18 @@ function send(response: ServerResponse, status: number, text: string, type = pla
 
 function limitConnections(server: Server): void {
   const connections = new Set<Socket>();
+  const waiting = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     connections.add(socket);
     socket.once("close", () => connections.delete(socket));
+    if (connections.size <= mostConnections) return;
     const [oldest] = connections;
-    if (connections.size > mostConnections) oldest?.destroy();
+    const oldestIdle = connections.values().find((one) => !waiting.has(one));
+    (oldestIdle ?? oldest)?.destroy();
+  });
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    waiting.add(socket);
+    response.once("close", () => waiting.delete(socket));
   });
 }
 

@@ -81,7 +81,20 @@ test("without a certificate of its own it serves nobody", async () => {
   await expectRefused(open(await controllerLeaf(authority)));
 });
 
-test("strangers that say nothing give way to others, and keep the controller out at no time", async () => {
+test("many connections of one address at once take nobody else's away", async () => {
+  const first = connectTcp(portOf(gate), "127.0.0.1").on("error", () => undefined);
+  await once(first, "connect");
+  let closed = 0;
+  for (let count = 0; count < 200; count += 1) {
+    const socket = connectTcp({ port: portOf(gate), host: "127.0.0.1", localAddress: "127.0.0.2" });
+    socket.on("error", () => undefined).on("close", () => (closed += 1));
+  }
+  await until(() => closed === 200 - 63);
+  expect(first.closed).toBe(false);
+  first.destroy();
+});
+
+test("strangers that say nothing give way to others, also of their own address", async () => {
   const silent: Socket[] = [];
   let closed = 0;
   for (let count = 0; count < 200; count += 1) {

@@ -6,7 +6,10 @@ import { identities } from "./names.ts";
 /** A controller needs one round trip; whoever takes longer is hung up on. In milliseconds. */
 const handshakeMs = 5000;
 
-/** Connections that have not shown whose they are; above it the oldest gives way, so that strangers keep nobody out. */
+/**
+ * Connections that have not shown whose they are. Above it the oldest gives way of the address with the most of them, so
+ * that one machine or pod keeps nobody else out; who has as many addresses, and is fast enough, can.
+ */
 const mostStrangers = 64;
 
 /** Refusals are told at most so often, in milliseconds. */
@@ -63,8 +66,7 @@ class Strangers {
     });
     // what goes wrong on a connection ends that connection
     socket.on("error", () => undefined);
-    const [oldest] = this.#sockets;
-    if (this.#sockets.size > mostStrangers && oldest !== undefined) this.#end(...oldest, "too many at once");
+    if (this.#sockets.size > mostStrangers) this.#giveWay();
   }
 
   admit(socket: TLSSocket): void {
@@ -73,6 +75,12 @@ class Strangers {
 
   refuse(socket: TLSSocket, reason: string): void {
     this.#end(peerOf(socket), socket, reason);
+  }
+
+  #giveWay(): void {
+    const groups = [...Map.groupBy(this.#sockets, ([peer]) => addressOf(peer)).values()];
+    const [oldest] = groups.reduce((most, group) => (group.length > most.length ? group : most), []);
+    if (oldest !== undefined) this.#end(...oldest, "too many at once");
   }
 
   #end(peer: string, socket: Socket, reason: string): void {
@@ -84,6 +92,10 @@ class Strangers {
 
 function peerOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
+}
+
+function addressOf(peer: string): string {
+  return peer.slice(0, peer.indexOf(" "));
 }
 
 /** One line for many refusals: who knocks all day must not fill the log. */
