@@ -1,5 +1,5 @@
 import { parseVolumeId } from "../volume/id.ts";
-import { type Router, ask } from "./routed-nodes.ts";
+import { type Router, ask, failureFrom } from "./routed-nodes.ts";
 
 /** How often nodes are looked for that have come, in milliseconds. */
 const lookEveryMs = 60_000;
@@ -12,15 +12,24 @@ const patienceMs = 30_000;
 
 type Names = ReadonlySet<string>;
 
+/** A node's volumes, as they were listed at its address of then. */
+interface Listed {
+  readonly address: string | undefined;
+  readonly names: Names;
+}
+
 /**
  * Looks for volumes of one name on more than one node: a node that could not be asked when its volume was made elsewhere
  * may bring a second one back. They are told of and counted, and never removed: nobody but a person knows which of them
- * has the data. Only nodes that have come since the last look are asked, and all of them once an hour.
+ * has the data. Only nodes that have come since the last look are asked, under a new address too, and all of them once an hour. A node
+ * whose volumes cannot be listed is told of once, and asked at each look.
  */
 export class DuplicateWatch {
   readonly #router: Router;
   readonly #ended = new AbortController();
-  #names = new Map<string, Names>();
+  readonly #listed = new Map<string, Listed>();
+  /** Nodes that were called and gave no list. */
+  readonly #skipped = new Set<string>();
   #duplicates: ReadonlyMap<string, readonly string[]> = new Map();
   #looks = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -34,27 +43,32 @@ export class DuplicateWatch {
     return this.#duplicates.size;
   }
 
+  /** The next look comes after the one before has ended. */
   start(): void {
-    this.#timer = setInterval(() => void this.look(), lookEveryMs);
+    this.#timer = setTimeout(
+      () => void this.look().then(() => this.#ended.signal.aborted || this.start()),
+      lookEveryMs,
+    );
     this.#timer.unref();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#ended.abort();
   }
 
   /** Never fails: what cannot be listed now is listed at a later look. */
   async look(): Promise<void> {
-    if (this.#looks % looksToAll === 0) this.#names.clear();
+    if (this.#looks % looksToAll === 0) this.#listed.clear();
     this.#looks += 1;
     const present = this.#router.directory.nodes().filter((node) => node.isReady && node.address !== undefined);
-    const values = present.map((node) => node.topologyValue);
-    for (const node of this.#names.keys()) if (!values.includes(node)) this.#names.delete(node);
-    await this.#list(values.filter((node) => !this.#names.has(node)));
+    const addresses = new Map(present.map((node) => [node.topologyValue, node.address]));
+    for (const [node, { address }] of this.#listed) if (addresses.get(node) !== address) this.#listed.delete(node);
+    for (const node of this.#skipped) if (!addresses.has(node)) this.#skipped.delete(node);
+    await this.#list([...addresses.keys()].filter((node) => !this.#listed.has(node)));
     // what was listed some time ago may have been removed since
-    await this.#list([...new Set([...duplicatesIn(this.#names).values()].flat())]);
-    this.#tell(duplicatesIn(this.#names));
+    await this.#list([...new Set([...duplicatesIn(this.#listed).values()].flat())]);
+    this.#tell(duplicatesIn(this.#listed));
   }
 
   /** One after the other: this is not urgent. */
@@ -62,13 +76,25 @@ export class DuplicateWatch {
     const call = { deadline: undefined, signal: this.#ended.signal };
     const request = { maxEntries: 0, startingToken: "" };
     for (const node of nodes) {
+      const address = this.#router.directory.find(node)?.address;
       const outcome = await ask(this.#router, node, { rpc: "ListVolumes", request, patienceMs }, call);
-      if (outcome.kind !== "answered") continue;
+      if (this.#ended.signal.aborted) return;
+      if (outcome.kind !== "answered") {
+        this.#skip(node, failureFrom(node, outcome).message);
+        continue;
+      }
+      this.#skipped.delete(node);
       const names = outcome.response.entries.flatMap(
         ({ volume }) => parseVolumeId(volume?.volumeId ?? "")?.logicalVolume ?? [],
       );
-      this.#names.set(node, new Set(names));
+      this.#listed.set(node, { address, names: new Set(names) });
     }
+  }
+
+  #skip(node: string, reason: string): void {
+    if (this.#skipped.has(node)) return;
+    this.#skipped.add(node);
+    this.#router.log.warn({ node, reason }, "whether its volumes are on other nodes too is not known");
   }
 
   #tell(found: ReadonlyMap<string, readonly string[]>): void {
@@ -81,10 +107,10 @@ export class DuplicateWatch {
 }
 
 /** Names that are on more than one node, with those nodes. */
-function duplicatesIn(names: ReadonlyMap<string, Names>): ReadonlyMap<string, readonly string[]> {
+function duplicatesIn(listed: ReadonlyMap<string, Listed>): ReadonlyMap<string, readonly string[]> {
   const nodesByName = new Map<string, string[]>();
-  for (const [node, theirs] of names) {
-    for (const name of theirs) {
+  for (const [node, { names }] of listed) {
+    for (const name of names) {
       const nodes = nodesByName.get(name);
       if (nodes === undefined) nodesByName.set(name, [node]);
       else nodes.push(node);
