@@ -1,6 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice, ByteRange, Devices } from "../host/host.ts";
+import { checksum } from "./checksum.ts";
 
 /**
  * The first 16 KiB of two disks as LVM 2.03.16 left them: volume group vg-0 (dIdfPQ-..., sequence number 5, extents of
@@ -54,6 +55,20 @@ function unused(): never {
 export function fakeDevice(name: string): BlockDevice {
   const number = `8:${name.charCodeAt(2) - 0x61}`;
   return { name, number, sizeBytes: 128 * 1024 * 1024, holders: [], mapping: undefined };
+}
+
+const headerOffset = 4096;
+
+/** Changes a disk as a commit does: another text behind the old one, then the header. */
+export function commit(image: Buffer, change: (text: string) => string): void {
+  const offset = Number(image.readBigUInt64LE(headerOffset + 40));
+  const bytes = Number(image.readBigUInt64LE(headerOffset + 48));
+  const text = Buffer.from(change(image.toString("utf8", headerOffset + offset, headerOffset + offset + bytes)));
+  text.copy(image, headerOffset + offset + 2048);
+  image.writeBigUInt64LE(BigInt(offset + 2048), headerOffset + 40);
+  image.writeBigUInt64LE(BigInt(text.length), headerOffset + 48);
+  image.writeUInt32LE(checksum(text), headerOffset + 56);
+  image.writeUInt32LE(checksum(image.subarray(headerOffset + 4, headerOffset + 512)), headerOffset);
 }
 
 const first =

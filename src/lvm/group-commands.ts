@@ -46,6 +46,10 @@ export class GroupCommands {
     return (await this.#reader.read()).state;
   }
 
+  get isHeardOf(): boolean {
+    return this.#reader.isHeardOf;
+  }
+
   /**
    * Runs a command that changes the metadata, or whose answer rests on all of it, and makes the metadata durable.
    * Refused while a physical volume is missing: LVM would mark it, and the mark outlasts its return.

@@ -4,11 +4,12 @@ import type { Section } from "./metadata-text.ts";
 /**
  * Makes sure that LVM on this machine may use the group: not an exported one (vgexport(8)), one of another system
  * (lvmsystemid(7)) or a shared one (lvmlockd(8)), whose room nobody here can have.
- * @throws LvmError groupMissing
+ * @throws LvmError groupMissing, with the reason for its cause: such a group is there
  */
 export function requireUsable(name: string, group: Section): void {
   const reason = reasonAgainst(group);
-  if (reason !== undefined) throw new LvmError("groupMissing", `volume group ${name} cannot be used here: ${reason}`);
+  if (reason === undefined) return;
+  throw new LvmError("groupMissing", `volume group ${name} cannot be used here: ${reason}`, { cause: reason });
 }
 
 function reasonAgainst({ values }: Section): string | undefined {

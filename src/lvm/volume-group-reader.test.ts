@@ -1,25 +1,13 @@
 import { expect, test } from "@jest/globals";
 import type { Devices } from "../host/host.ts";
 import { checksum } from "./checksum.ts";
-import { diskImages, fakeDisks } from "./disk-images.fixture.ts";
+import { commit, diskImages, fakeDisks } from "./disk-images.fixture.ts";
 import { VolumeGroupReader } from "./volume-group-reader.ts";
 
 const headerOffset = 4096;
 
 function readerOf(devices: Devices): VolumeGroupReader {
   return new VolumeGroupReader({ name: "vg-0", devices, excludedDirectory: "/kubelet" });
-}
-
-/** Changes a disk as a commit does: another text behind the old one, then the header. */
-function commit(image: Buffer, change: (text: string) => string): void {
-  const offset = Number(image.readBigUInt64LE(headerOffset + 40));
-  const bytes = Number(image.readBigUInt64LE(headerOffset + 48));
-  const text = Buffer.from(change(image.toString("utf8", headerOffset + offset, headerOffset + offset + bytes)));
-  text.copy(image, headerOffset + offset + 2048);
-  image.writeBigUInt64LE(BigInt(offset + 2048), headerOffset + 40);
-  image.writeBigUInt64LE(BigInt(text.length), headerOffset + 48);
-  image.writeUInt32LE(checksum(text), headerOffset + 56);
-  image.writeUInt32LE(checksum(image.subarray(headerOffset + 4, headerOffset + 512)), headerOffset);
 }
 
 const nextSequenceNumber = (text: string): string => text.replace("seqno = 5", "seqno = 6");

@@ -3,12 +3,16 @@ import type { BlockDevice, Devices } from "../host/host.ts";
 import { candidateDevices, signatureOf } from "./candidates.ts";
 import { type FoundGroup, findGroup } from "./discovery.ts";
 import { scanLabels } from "./label-scan.ts";
+import { isVolumeOf } from "./mapping-name.ts";
 import { readHeaders, sameHeaders } from "./metadata.ts";
-import { PatientReads } from "./patient-reads.ts";
+import { type DeviceReads, PatientReads } from "./patient-reads.ts";
 import { SharedRun } from "./shared-run.ts";
 
 /** How long a look at all block devices is good for, unless a command is about to be sent. */
 const lookMilliseconds = 1000;
+
+/** Codes of a device that is no more, or holds no medium. */
+const codesOfAbsence = new Set(["ENOENT", "ENODEV", "ENXIO", "ENOMEDIUM"]);
 
 const cares = ["usual", "thorough", "search"] as const;
 
@@ -40,6 +44,8 @@ export class VolumeGroupReader {
   #known: FoundGroup | LvmError | undefined;
   /** Uuids of the physical volumes that the group was last seen with; they stay known while it cannot be seen. */
   #believed: ReadonlySet<string> | undefined;
+  /** Whether anything but a search of devices that all answered, none of which carried it, has come of any look. */
+  #isHeardOf = false;
   /** Names of the devices that gave no answer when all were searched last. */
   #unanswered: readonly string[] = [];
   #signature = "";
@@ -48,7 +54,8 @@ export class VolumeGroupReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
-    this.#reads = new PatientReads(options.devices, options.patienceMilliseconds);
+    const read: DeviceReads["read"] = (device, ranges) => this.#noteFailure(options.devices.read(device, ranges));
+    this.#reads = new PatientReads({ read }, options.patienceMilliseconds);
   }
 
   /**
@@ -69,6 +76,11 @@ export class VolumeGroupReader {
   async requireCertain(): Promise<void> {
     if (this.#believed === undefined) await this.read("search");
     if (this.#believed === undefined) throw this.#unreadable("was found, but another one of its name may be there too");
+  }
+
+  /** Whether the group, something of it, or a device that may be its own has been seen since the process started. */
+  get isHeardOf(): boolean {
+    return this.#isHeardOf;
   }
 
   #run(): Promise<FoundGroup> {
@@ -96,8 +108,11 @@ export class VolumeGroupReader {
   }
 
   async #candidates(): Promise<readonly BlockDevice[]> {
-    const { devices, excludedDirectory } = this.#options;
-    return candidateDevices(await devices.list(), excludedDirectory);
+    const { name, devices, excludedDirectory } = this.#options;
+    const all = await devices.list();
+    // those that are in use outlive their disks, and a restart of the driver
+    if (all.some(({ mapping }) => mapping !== undefined && isVolumeOf(name, mapping.name))) this.#isHeardOf = true;
+    return candidateDevices(all, excludedDirectory);
   }
 
   /** What the known devices carry now; undefined when they alone do not tell. */
@@ -124,12 +139,15 @@ export class VolumeGroupReader {
       return this.#remember(await this.#find(candidates));
     } catch (error) {
       this.#known = asLvmError(error, this.#options.name);
+      // one that LVM here may not use counts as missing too, with a reason for its cause
+      if (this.#known.kind !== "groupMissing" || this.#known.cause !== undefined) this.#isHeardOf = true;
       throw this.#known;
     }
   }
 
   #remember(found: FoundGroup): FoundGroup {
     this.#known = found;
+    this.#isHeardOf = true;
     // Until all disks have answered once, each search is like the first: it sees whether two groups have that name.
     if (this.#believed !== undefined || this.#unanswered.length === 0) {
       this.#believed = new Set(found.state.physicalVolumes.map((volume) => volume.uuid));
@@ -146,6 +164,16 @@ export class VolumeGroupReader {
       return await findGroup(this.#reads, name, labelled, this.#believed);
     } catch (error) {
       if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error);
+      throw error;
+    }
+  }
+
+  /** A disk that is there and cannot be read may be one of the group's. */
+  async #noteFailure<Bytes>(reading: Promise<Bytes>): Promise<Bytes> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof SystemError && codesOfAbsence.has(error.code))) this.#isHeardOf = true;
       throw error;
     }
   }

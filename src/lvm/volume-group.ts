@@ -67,6 +67,14 @@ export class VolumeGroup {
   }
 
   /**
+   * False while every look since the process started has found all devices answering and none with the group on it, nor
+   * any of its volumes active: nothing then speaks for it ever having been here.
+   */
+  get isHeardOf(): boolean {
+    return this.#commands.isHeardOf;
+  }
+
+  /**
    * Makes an active volume with its tags in one commit. Its content is what the extents held.
    * @param plan decides on the volume, given the group as it is when it is its turn; what it throws is thrown on
    * @throws LvmError noSpace, volumeExists

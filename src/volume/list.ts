@@ -1,4 +1,5 @@
-import { VolumeError } from "../errors.ts";
+import { LvmError, VolumeError } from "../errors.ts";
+import type { VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumesOf } from "./context.ts";
 import { formatVolumeId, scratchName } from "./id.ts";
 
@@ -13,7 +14,8 @@ export interface VolumePage {
  * Lists the driver's volumes in the order of their ids. A token names the last volume of the page before, so that
  * volumes made and removed between two pages neither hide nor repeat another.
  * @throws VolumeError aborted for a token that the driver did not make (CSI specification, ListVolumes); LvmError when
- * a group cannot be read: a list without its volumes would say that they are gone.
+ * a group cannot be read: a list without its volumes would say that they are gone. A group of which this process has
+ * never seen anything has none: nodes need not have all groups of the allow-list.
  */
 export async function listVolumes(context: Context, maxEntries: number, token: string): Promise<VolumePage> {
   const after = decodeToken(token);
@@ -31,12 +33,17 @@ export async function listVolumes(context: Context, maxEntries: number, token: s
 
 /** The volumes that CreateVolume has answered for, and those still being removed. */
 async function allVolumes(context: Context): Promise<readonly Volume[]> {
-  const states = await Promise.all(
-    [...context.groups.values()].map(async (group) => ({ group, state: await group.read() })),
-  );
-  return states
-    .flatMap(({ group, state }) => volumesOf(context, group, state))
-    .filter((volume) => volume.record.state !== "creating" || isExpanding(context, volume));
+  const volumes = await Promise.all([...context.groups.values()].map((group) => volumesIn(context, group)));
+  return volumes.flat().filter((volume) => volume.record.state !== "creating" || isExpanding(context, volume));
+}
+
+async function volumesIn(context: Context, group: VolumeGroup): Promise<readonly Volume[]> {
+  try {
+    return volumesOf(context, group, await group.read());
+  } catch (error) {
+    if (error instanceof LvmError && error.kind === "groupMissing" && !group.isHeardOf) return [];
+    throw error;
+  }
 }
 
 /** One that grows before its first use is for a while `creating` again. */
