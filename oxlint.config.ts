@@ -92,7 +92,7 @@ export default defineConfig({
   overrides: [
     { files: ["src/*.ts"], rules: restrictImports([homedElsewhere([])]) },
     {
-      files: ["src/errors.ts", "src/flags.ts", "src/config.ts", "src/*-config.ts"],
+      files: ["src/errors.ts", "src/flags.ts", "src/identities.ts", "src/config.ts", "src/*-config.ts"],
       rules: restrictImports([...importableByAll, homedElsewhere([])]),
     },
     { files: ["src/log.ts"], rules: restrictImports([...importableByAll, homedElsewhere(["pino"])]) },

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Keeper } from "./certificates/keeper.ts";
 import type { CertificatesConfig } from "./certificates-config.ts";
+import { endSignal } from "./end-signal.ts";
 import { connect } from "./kubernetes/client.ts";
 import { KubernetesSecrets } from "./kubernetes/secrets.ts";
 import { createLog, type Log } from "./log.ts";
@@ -22,7 +23,7 @@ export async function runCertificates(config: CertificatesConfig, version: strin
   };
   const client = connect(process.env);
   const keeper = new Keeper({ store: new KubernetesSecrets(client.core), places, log, now: () => new Date() });
-  const ending = endSignal(log);
+  const ending = abortAtEnd(log);
   // a write is done or not, whether or not its answer is waited for
   ending.addEventListener("abort", () => client.close());
   log.info({ version, namespace }, "keeping certificates");
@@ -49,13 +50,8 @@ async function keep(keeper: Keeper, log: Log, ending: AbortSignal): Promise<void
   }
 }
 
-function endSignal(log: Log): AbortSignal {
+function abortAtEnd(log: Log): AbortSignal {
   const ending = new AbortController();
-  const end = (signal: NodeJS.Signals): void => {
-    log.info({ signal }, "ending");
-    ending.abort();
-  };
-  process.once("SIGTERM", end);
-  process.once("SIGINT", end);
+  void endSignal(log).then(() => ending.abort());
   return ending.signal;
 }

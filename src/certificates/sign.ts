@@ -13,16 +13,17 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from "@peculiar/x509";
+import { identities } from "../identities.ts";
 import { authorityName } from "./decide.ts";
 import type { Pair } from "./pair.ts";
 import { schedule } from "./schedule.ts";
 import type { Role } from "./state.ts";
 
-/** What each side's certificate says of it, and may be used for: RFC 5280, 4.2.1.6 and 4.2.1.12. */
-const identities = {
-  controller: { name: "controller.lvm.local.csi", usage: ExtendedKeyUsage.clientAuth },
-  node: { name: "node.lvm.local.csi", usage: ExtendedKeyUsage.serverAuth },
-} as const satisfies Record<Role, object>;
+/** What each side's certificate may be used for: RFC 5280, 4.2.1.12. */
+const usages = {
+  controller: ExtendedKeyUsage.clientAuth,
+  node: ExtendedKeyUsage.serverAuth,
+} as const satisfies Record<Role, string>;
 
 const curve = { name: "ECDSA", namedCurve: "P-256" };
 const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
@@ -53,7 +54,7 @@ export async function makeLeaf(role: Role, authority: Pair, now: Date): Promise<
   const key = newKey();
   const publicKey = createPublicKey(key).toCryptoKey(curve, true, ["verify"]);
   const authorityKey = authority.certificate.publicKey.toCryptoKey(curve, true, ["verify"]);
-  const { name, usage } = identities[role];
+  const name = identities[role];
   const end = Math.min(now.getTime() + schedule.leafLifeMs, authority.certificate.validToDate.getTime());
   const certificate = await X509CertificateGenerator.create({
     ...{ serialNumber: newSerial(), subject: `CN=${name}`, signingAlgorithm, publicKey },
@@ -64,7 +65,7 @@ export async function makeLeaf(role: Role, authority: Pair, now: Date): Promise<
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([usage], true),
+      new ExtendedKeyUsageExtension([usages[role]], true),
       new SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
       await SubjectKeyIdentifierExtension.create(publicKey),
       await AuthorityKeyIdentifierExtension.create(authorityKey),

@@ -10,8 +10,8 @@ import {
   makeLeaf,
   nodeLeaf,
 } from "../../test/lab/certificates.ts";
+import { identities } from "../identities.ts";
 import { createGate } from "./gate.ts";
-import { identities } from "./names.ts";
 
 const entered: TLSSocket[] = [];
 const warnings: string[] = [];

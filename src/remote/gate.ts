@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { type TLSSocket, type Server, createServer } from "node:tls";
+import { identities } from "../identities.ts";
 import type { Log } from "../log.ts";
-import { identities } from "./names.ts";
 
 /** A controller needs one round trip; whoever takes longer is hung up on. In milliseconds. */
 const handshakeMs = 5000;

@@ -1,5 +1,4 @@
-/** Whom a certificate is for: the DNS name among its subject alternative names. All nodes share one. */
-export const identities = { controller: "controller.lvm.local.csi", node: "node.lvm.local.csi" } as const;
+export { identities } from "../identities.ts";
 
 /** What controller and node say to each other beside the CSI messages, as keys of gRPC metadata. */
 export const headers = {

@@ -14,7 +14,7 @@ import {
   X509CertificateGenerator,
   cryptoProvider,
 } from "@peculiar/x509";
-import { identities } from "../../src/remote/names.ts";
+import { identities } from "../../src/identities.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
