@@ -6,6 +6,7 @@ import {
   type Router,
   allNodes,
   ask,
+  failureFrom,
   forEachNode,
   requireReady,
   requireTime,
@@ -42,7 +43,8 @@ export async function routedCapacity(router: Router, request: RequestOf<"GetCapa
 
 /**
  * What one node has room for. Nothing where no volume could be made now: an error would leave the figure that was
- * published before, and the scheduler would choose the node again and again (csi-provisioner, syncCapacity).
+ * published before, and the scheduler would choose the node again and again (csi-provisioner, syncCapacity). An error
+ * where certificates are at fault, which would make all nodes look full.
  */
 async function capacityOf(
   router: Router,
@@ -54,6 +56,7 @@ async function capacityOf(
   const outcome = await ask(router, node, { rpc: "GetCapacity", request, patienceMs }, call);
   if (outcome.kind !== "unsent") return responseOf(node, outcome);
   requireTime(call);
+  if (outcome.saysNothing === true) throw failureFrom(node, outcome);
   return nothing;
 }
 
@@ -79,9 +82,21 @@ export async function roomiestFirst<Candidate extends { readonly node: string; r
   const required = Math.max(1, sizeRange(capacityRange).required);
   const measured = await forEachNode(candidates, async (candidate) => {
     if (candidate.obstacle !== undefined) return { candidate, bytes: -1 };
-    const bytes = await capacityOf(router, candidate.node, asked, call).then(bytesOf, () => 0);
+    const { bytes, obstacle } = await roomOn(candidate.node);
     if (bytes >= required) return { candidate, bytes };
-    return { candidate: { node: candidate.node, obstacle: `it has room for ${bytes} bytes` }, bytes };
+    return { candidate: { node: candidate.node, obstacle }, bytes };
   });
   return measured.toSorted((a, b) => b.bytes - a.bytes).map(({ candidate }) => candidate);
+
+  async function roomOn(node: string): Promise<{ readonly bytes: number; readonly obstacle: string }> {
+    try {
+      const bytes = bytesOf(await capacityOf(router, node, asked, call));
+      return { bytes, obstacle: `it has room for ${bytes} bytes` };
+    } catch (error) {
+      return {
+        bytes: -1,
+        obstacle: `its room is not known: ${error instanceof Error ? error.message : String(error)}`,
+      };
+    }
+  }
 }

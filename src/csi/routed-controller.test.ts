@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "@jest/globals";
 import type { GetCapacityRequest__Output } from "./generated/csi/v1/GetCapacityRequest.ts";
-import { type SimulatedNode, anyCall, simulatedCluster } from "./simulated-cluster.fixture.ts";
+import { type Manner, type SimulatedNode, anyCall, simulatedCluster } from "./simulated-cluster.fixture.ts";
 
 type Cluster = ReturnType<typeof simulatedCluster>;
 
@@ -75,9 +75,12 @@ test.each<[string, (node: SimulatedNode) => void]>([
   expect(await capacity(cluster, "n1")).toMatchObject({ availableCapacity: "0", maximumVolumeSize: { value: "0" } });
 });
 
-test("a node that was asked and does not answer has an unknown capacity", async () => {
+test.each<[string, Manner]>([
+  ["was asked and does not answer", "losesAnswers"],
+  ["is there and does not trust the controller", "untrusted"],
+])("a node that %s has an unknown capacity", async (_case, manner) => {
   const cluster = filled();
-  cluster.node("n1").manner = "losesAnswers";
+  cluster.node("n1").manner = manner;
   await expect(capacity(cluster, "n1")).rejects.toMatchObject({ kind: "unavailable" });
 });
 

@@ -106,6 +106,7 @@ test("a volume that is there, where the request may not have it, is another volu
   await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   cluster.node("n1").manner = "up";
   await expect(create(cluster, ["n2"])).rejects.toMatchObject({ kind: "alreadyExists" });
+  expect(cluster.warnings).toEqual([{ volume: name, node: "n1", asked: ["n2"] }]);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
@@ -137,13 +138,6 @@ test("without topology a volume that is being made is found, and waited for", as
     await expect(create(cluster)).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
   }
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
-});
-
-test("a node that was never sent the name and cannot be asked is left out", async () => {
-  const cluster = simulatedCluster("n1", "n2", "n3");
-  cluster.node("n1").manner = "losesCalls";
-  cluster.node("n3").refusal = { code: status.UNAVAILABLE, details: "its volume group cannot be read" };
-  expect((await create(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
 });
 
 test("with several nodes in the topology the preferred one comes first, then the others", async () => {

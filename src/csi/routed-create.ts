@@ -1,7 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { VolumeError, quote } from "../errors.ts";
-import { headers } from "../remote/names.ts";
-import type { Outcome } from "../remote/outcome.ts";
+import type { Unsent } from "../remote/outcome.ts";
 import { logicalVolumeName } from "../volume/id.ts";
 import { parseCreation } from "./controller-requests.ts";
 import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
@@ -13,36 +12,24 @@ import {
   allNodes,
   ask,
   failureFrom,
-  forEachNode,
   requireTime,
 } from "./routed-nodes.ts";
+import {
+  type Candidate,
+  type Creation,
+  type Found,
+  isAbsent,
+  lookOn,
+  obstacleTo,
+  searchFor,
+  undecided,
+} from "./routed-search.ts";
 import type { Call } from "./rpc.ts";
 import { SentNames } from "./sent-names.ts";
 import { nodeOf } from "./topology.ts";
 
 type Request = RequestOf<"CreateVolume">;
 type Response = ResponseOf<"CreateVolume">;
-
-/** Longest wait, in milliseconds, for one node's word on whether it has a volume already. */
-const searchPatienceMs = 10_000;
-
-/** One CreateVolume on its way. */
-interface Creation {
-  readonly router: Router;
-  readonly sent: SentNames;
-  readonly request: Request;
-  readonly call: Call;
-  /** Of the logical volume. */
-  readonly name: string;
-}
-
-/** A node that may be tried, or why not. */
-interface Candidate {
-  readonly node: string;
-  readonly obstacle?: string;
-  /** The node found fault with the request itself. */
-  readonly fault?: VolumeError;
-}
 
 /**
  * CreateVolume in front of many nodes. A name has one volume: where it may lie on another node than the one to be
@@ -77,10 +64,11 @@ async function route(creation: Creation): Promise<Response> {
   const wanted = wantedNodes(creation);
   const nodes = wanted ?? allNodes(router).map((node) => node.topologyValue);
   const elsewhere = sent.nodes(name).filter((node) => !nodes.includes(node));
-  const isSure = nodes.length === 1 && elsewhere.length === 0;
-  const search = isSure ? {} : await searchFor(creation, nodes, elsewhere);
-  if ("answer" in search) return search.answer;
-  const candidates = search.candidates ?? nodes.map((node) => ({ node }));
+  // not with one known node and none named: the volume may be there, and may have taken the room that is compared with
+  const isSure = wanted?.length === 1 && elsewhere.length === 0;
+  const search = isSure ? { candidates: nodes.map((node) => ({ node })) } : await searchFor(creation, nodes, elsewhere);
+  if ("holder" in search) return answerOfHolder(creation, search.holder, elsewhere);
+  const { candidates } = search;
   const ordered = wanted === undefined ? await roomiestFirst(router, request, candidates, call) : candidates;
   return tryInTurn(creation, ordered);
 }
@@ -96,90 +84,27 @@ function wantedNodes({ request, router }: Creation): readonly string[] | undefin
   return [...new Set(order.filter((node) => node !== undefined))];
 }
 
-type Search = { readonly answer: Response } | { readonly candidates?: readonly Candidate[] };
-
-interface Found {
-  readonly node: string;
-  readonly outcome: Outcome<Response>;
-}
-
-/**
- * Asks all nodes that may have the volume. A node that cannot be asked is only left out, unless the volume was sent to
- * it: then nothing can be done until it answers or is gone.
- */
-async function searchFor(creation: Creation, nodes: readonly string[], elsewhere: readonly string[]): Promise<Search> {
-  const outcomes = await forEachNode([...nodes, ...elsewhere], async (node) => ({
-    node,
-    outcome: await lookOn(creation, node, elsewhere.includes(node)),
-  }));
-  for (const { node, outcome } of outcomes) if (isAbsent(outcome)) creation.sent.remove(creation.name, node);
-  const holders = outcomes.filter(({ outcome }) => isHolder(outcome));
-  tellDuplicates(creation, holders);
-  const [holder] = holders;
-  if (holder !== undefined) return { answer: await answerOfHolder(creation, holder, elsewhere) };
-  for (const { node, outcome } of outcomes) await requireSettled(creation, node, outcome);
-  return { candidates: outcomes.filter(({ node }) => nodes.includes(node)).map(candidateOf) };
-}
-
-async function lookOn(creation: Creation, node: string, isElsewhere: boolean): Promise<Outcome<Response>> {
-  const { router, sent, request, call, name } = creation;
-  const obstacle = obstacleTo(creation, node);
-  if (obstacle !== undefined && !sent.has(name, node)) return { kind: "unsent", reason: obstacle };
-  // a node refuses what is to be elsewhere
-  const asked = isElsewhere ? { ...request, accessibilityRequirements: null } : request;
-  const only = { [headers.onlyExisting]: "true" };
-  const nodeCall = { rpc: "CreateVolume", request: asked, headers: only, patienceMs: searchPatienceMs } as const;
-  return ask(router, node, nodeCall, call);
-}
-
-function isAbsent(outcome: Outcome<Response>): boolean {
-  return outcome.kind === "refused" && outcome.code === status.NOT_FOUND;
-}
-
-/** Whether the node has a volume of the name: as asked for, another one, or one that is being made or removed. */
-function isHolder(outcome: Outcome<Response>): boolean {
-  if (outcome.kind === "answered") return true;
-  return outcome.kind === "refused" && [status.ABORTED, status.ALREADY_EXISTS].includes(outcome.code);
-}
-
 async function answerOfHolder(creation: Creation, holder: Found, elsewhere: readonly string[]): Promise<Response> {
   const { node, outcome } = holder;
   creation.sent.add(creation.name, node);
   const isAtWork = outcome.kind === "refused" && outcome.code === status.ABORTED;
   // a repeated call waits for the work, where a search does not
   if (isAtWork && !elsewhere.includes(node)) return tryInTurn(creation, [{ node }]);
+  if (elsewhere.includes(node)) tellElsewhere(creation, node, isAtWork);
   if (outcome.kind !== "answered") throw failureFrom(node, outcome);
   if (!elsewhere.includes(node)) return outcome.response;
   const reason = `exists on node ${node}, which is not one of the nodes that are asked for now`;
   throw new VolumeError("alreadyExists", `volume ${quote(creation.request.name)} ${reason}`);
 }
 
-function tellDuplicates({ router, name }: Creation, holders: readonly Found[]): void {
-  if (holders.length < 2) return;
-  const nodes = holders.map(({ node }) => node);
-  router.log.warn({ volume: name, nodes }, "a volume is on more than one node; remove all but the one in use");
-}
-
-/** @throws VolumeError unavailable or deadlineExceeded if the volume was sent to the node, which cannot tell of it now */
-async function requireSettled(
-  { router, sent, name }: Creation,
-  node: string,
-  outcome: Outcome<Response>,
-): Promise<void> {
-  if (!sent.has(name, node) || outcome.kind === "answered") return;
-  if (outcome.kind === "unsent" && (await router.directory.isGone(node))) {
-    sent.remove(name, node);
-    return;
-  }
-  throw failureFrom(node, outcome);
-}
-
-function candidateOf({ node, outcome }: Found): Candidate {
-  if (outcome.kind === "answered") return { node };
-  if (outcome.kind !== "refused") return { node, obstacle: outcome.reason };
-  if (isAbsent(outcome)) return { node };
-  const fault = outcome.code === status.INVALID_ARGUMENT ? { fault: failureFrom(node, outcome) } : {};
-  return { node, obstacle: outcome.details, ...fault };
+/** A claim that gets no further until somebody has looked. */
+function tellElsewhere(creation: Creation, node: string, isAtWork: boolean): void {
+  if (isAtWork) return;
+  const fields = { volume: creation.name, node, asked: wantedNodes(creation) };
+  creation.router.log.warn(
+    fields,
+    "a volume exists on another node than it is asked for on; remove it if it is not in use",
+  );
 }
 
 /** The first node that takes it. @throws VolumeError resourceExhausted with every node's reason if none does */
@@ -208,10 +133,12 @@ async function tryOn(creation: Creation, node: string): Promise<Response | strin
   sent.add(name, node);
   const outcome = await ask(router, node, { rpc: "CreateVolume", request }, call);
   if (outcome.kind === "answered") return outcome.response;
-  if (outcome.kind === "unsent") return notSent(creation, { node, wasSent, reason: outcome.reason });
+  if (outcome.kind === "unsent") return notSent(creation, outcome, { node, wasSent });
   const isOver = outcome.kind === "refused" && !maybeGoingOn.has(outcome.code);
+  if (isOver && outcome.code === status.RESOURCE_EXHAUSTED) {
+    return noRoom(creation, { node, wasSent, reason: outcome.details });
+  }
   if (isOver) sent.remove(name, node);
-  if (isOver && outcome.code === status.RESOURCE_EXHAUSTED) return outcome.details;
   throw failureFrom(node, outcome);
 }
 
@@ -225,19 +152,27 @@ const maybeGoingOn = new Set([
   status.ALREADY_EXISTS,
 ]);
 
-async function notSent(
-  { router, sent, name }: Creation,
-  { node, wasSent, reason }: { readonly node: string; readonly wasSent: boolean; readonly reason: string },
-): Promise<string> {
-  if (wasSent && !(await router.directory.isGone(node))) throw failureFrom(node, { kind: "unsent", reason });
-  sent.remove(name, node);
+/** A try that made nothing. */
+interface Miss {
+  readonly node: string;
+  /** Whether the node had been sent the name before. */
+  readonly wasSent: boolean;
+  readonly reason: string;
+}
+
+/** A node has no room for a volume whose group it misses, too: what it made of an earlier call it is asked for itself. */
+async function noRoom(creation: Creation, { node, wasSent, reason }: Miss): Promise<Response | string> {
+  const look = wasSent ? await lookOn(creation, node) : undefined;
+  if (look?.kind === "answered") return look.response;
+  if (look !== undefined && !isAbsent(look)) throw undecided(node, look);
+  creation.sent.remove(creation.name, node);
   return reason;
 }
 
-/** Why the cluster's own word on the node is enough not to call it. */
-function obstacleTo({ router }: Creation, node: string): string | undefined {
-  const known = router.directory.find(node);
-  if (known === undefined) return "it is not known to have a driver";
-  if (!known.isReady) return "the node is not ready";
-  return known.address === undefined ? "no driver runs there" : undefined;
+async function notSent({ router, sent, name }: Creation, outcome: Unsent, { node, wasSent }: Omit<Miss, "reason">) {
+  const { reason, saysNothing } = outcome;
+  if (wasSent && !(await router.directory.isGone(node))) throw failureFrom(node, outcome);
+  sent.remove(name, node);
+  if (saysNothing === true) throw failureFrom(node, outcome);
+  return reason;
 }

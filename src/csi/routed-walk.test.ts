@@ -5,9 +5,9 @@ import { type Manner, anyCall, simulatedCluster, volumeRequest } from "./simulat
 
 type Cluster = ReturnType<typeof simulatedCluster>;
 
-const nodeNames = ["n1", "n2", "n3"];
+const threeNodes = ["n1", "n2", "n3"];
 const names = [1, 2].map((digit) => `pvc-00000000-0000-0000-0000-00000000000${digit}`);
-const manners: readonly Manner[] = ["up", "down", "losesCalls", "losesAnswers", "slow"];
+const manners: readonly Manner[] = ["up", "down", "losesCalls", "losesAnswers", "slow", "lacksGroup", "untrusted"];
 
 const change = fc.oneof(
   { weight: 3, arbitrary: fc.record({ manner: fc.constantFrom(...manners) }) },
@@ -26,30 +26,37 @@ const act = fc.oneof(
 /** A claim, as the scheduler and csi-provisioner treat it. */
 interface Claim {
   readonly name: string;
+  readonly nodeNames: readonly string[];
   /** Undefined where the volume may be anywhere. */
   node: number | undefined;
   isBound: boolean;
 }
 
 test.each([
-  ["with a node chosen beforehand", 0],
-  ["anywhere", undefined],
-])("whatever nodes do, a claim has one volume, and gets it when they work again: %s", async (_case, start) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(act, { maxLength: 40 }), async (acts) => {
-      const cluster = simulatedCluster(...nodeNames);
-      const claims = names.map((name): Claim => ({ name, node: start, isBound: false }));
-      for (const step of acts) {
-        await carryOut(cluster, claims, step);
+  ["with a node chosen beforehand", 0, threeNodes],
+  ["anywhere", undefined, threeNodes],
+  ["with the only node chosen", 0, ["n1"]],
+  ["anywhere, with one node", undefined, ["n1"]],
+])(
+  "whatever nodes do, a claim has one volume, and gets it when they work again: %s",
+  async (_case, start, nodeNames) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { maxLength: 40 }), async (acts) => {
+        const cluster = simulatedCluster(...nodeNames);
+        const claims = names.map((name): Claim => ({ name, nodeNames, node: start, isBound: false }));
+        for (const step of acts) {
+          await carryOut(cluster, claims, step);
+          expectOneVolumeEach(cluster);
+        }
+        for (const node of cluster.nodes)
+          Object.assign(node, { manner: "up", isReady: true, hasDriver: true, room: 2 });
+        for (const claim of claims) await provisionTillBound(cluster, claim);
         expectOneVolumeEach(cluster);
-      }
-      for (const node of cluster.nodes) Object.assign(node, { manner: "up", isReady: true, hasDriver: true, room: 2 });
-      for (const claim of claims) await provisionTillBound(cluster, claim);
-      expectOneVolumeEach(cluster);
-    }),
-    { numRuns: 1000 },
-  );
-});
+      }),
+      { numRuns: 1000 },
+    );
+  },
+);
 
 type Act = typeof act extends fc.Arbitrary<infer Step> ? Step : never;
 
@@ -62,12 +69,12 @@ async function carryOut(cluster: Cluster, claims: readonly Claim[], step: Act): 
 }
 
 function moveOn(claim: Claim): void {
-  if (claim.node !== undefined) claim.node = (claim.node + 1) % nodeNames.length;
+  if (claim.node !== undefined) claim.node = (claim.node + 1) % claim.nodeNames.length;
 }
 
 /** One attempt. The codes mean what csi-provisioner makes of them (checkError, rescheduling). */
 async function provision(cluster: Cluster, claim: Claim): Promise<void> {
-  const nodes = claim.node === undefined ? undefined : [nodeNames[claim.node] ?? ""];
+  const nodes = claim.node === undefined ? undefined : [claim.nodeNames[claim.node] ?? ""];
   try {
     await cluster.service.CreateVolume?.(volumeRequest(claim.name, nodes), anyCall);
     claim.isBound = true;

@@ -1,7 +1,7 @@
 /**
  * To which nodes this process has sent a CreateVolume of a name, and has not been told since that they have no volume
  * of that name. Names are those of the logical volumes. It forgets nothing by itself: an entry has some hundred bytes, and
- * goes with its volume.
+ * goes with DeleteVolume. Those of volumes that are retained, and of nodes that are gone, stay until the process ends.
  */
 export class SentNames {
   readonly #nodes = new Map<string, Set<string>>();

@@ -23,7 +23,11 @@ export type Manner =
   /** It does what it is told, and its answers are lost. */
   | "losesAnswers"
   /** It begins, and answers ABORTED. */
-  | "slow";
+  | "slow"
+  /** Its volume group is missing, and it does not know of what it was asked before. */
+  | "lacksGroup"
+  /** Connections are made, and certificates refused. */
+  | "untrusted";
 
 /** A node as simple as can be, with volumes all of one size. */
 export class SimulatedNode {
@@ -127,6 +131,7 @@ function deliver<Request, Response>(
   if (node === undefined || !node.isReachable) {
     return { kind: "unsent", reason: "connect ECONNREFUSED" };
   }
+  if (node.manner === "untrusted") return { kind: "unsent", reason: "certificate has expired", saysNothing: true };
   const rpc = call.method.path.split("/").at(-1) ?? "";
   node.calls.push(call.headers?.[headers.onlyExisting] === undefined ? rpc : `${rpc}?`);
   const lost = { kind: "unanswered", code: status.UNAVAILABLE, reason: "connection lost" } as const;
@@ -169,7 +174,7 @@ function answerOf(node: SimulatedNode, rpc: string, request: Fields, isSearch: b
       node.volumes.delete(request.volumeId.split("/")[2] ?? "");
       return { response: {} };
     case "GetCapacity": {
-      const bytes = String(node.room - node.volumes.size);
+      const bytes = String(node.manner === "lacksGroup" ? 0 : node.room - node.volumes.size);
       return { response: { availableCapacity: bytes, maximumVolumeSize: { value: bytes } } };
     }
     case "ListVolumes":
@@ -186,7 +191,13 @@ function isElsewhere(node: SimulatedNode, { accessibilityRequirements }: Fields)
   return wanted.length > 0 && !wanted.some((topology) => isHere(topology, node.name));
 }
 
+const missing = {
+  look: { code: status.FAILED_PRECONDITION, details: "vg0 is missing" },
+  make: { code: status.RESOURCE_EXHAUSTED, details: "vg0 is missing" },
+};
+
 function create(node: SimulatedNode, name: string, isSearch: boolean): Answer {
+  if (node.manner === "lacksGroup") return isSearch ? missing.look : missing.make;
   const isThere = node.volumes.has(name);
   if (!isThere && isSearch) return { code: status.NOT_FOUND, details: "none" };
   if (!isThere && node.volumes.size >= node.room) return { code: status.RESOURCE_EXHAUSTED, details: "full" };

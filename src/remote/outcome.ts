@@ -5,7 +5,14 @@ export type Outcome<Response> =
   | { readonly kind: "answered"; readonly response: Response }
   /** The node answered with an error. */
   | { readonly kind: "refused"; readonly code: status; readonly details: string }
-  /** Surely nothing of the call reached the node: no address, no connection, or another node is there. */
-  | { readonly kind: "unsent"; readonly reason: string }
+  | Unsent
   /** The call was sent, or may have been, and nothing is known of what the node made of it. */
   | { readonly kind: "unanswered"; readonly code: status; readonly reason: string };
+
+/** Surely nothing of the call reached the node: no address, no connection, or another node is there. */
+export interface Unsent {
+  readonly kind: "unsent";
+  readonly reason: string;
+  /** Somebody is there, or the fault is on this side (certificates): the node must not be taken for one that is away. */
+  readonly saysNothing?: boolean;
+}

@@ -1,19 +1,15 @@
-import { setTimeout } from "node:timers/promises";
 import { LvmError, SystemError, VolumeError, quote } from "../errors.ts";
 import { minimumBytes } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
 import { type Context, type Volume, volumeIn } from "./context.ts";
+import { findExisting } from "./existing.ts";
 import { type VolumeId, logicalVolumeName } from "./id.ts";
 import { initialize } from "./initialize.ts";
 import type { Work } from "./operations.ts";
 import type { Layout, Parameters, VolumeKind } from "./parameters.ts";
 import { type VolumeRecord, assertRecordFits, encodeRecord } from "./record.ts";
 import { type SizeRange, describeRoom, extentsFor, roomFor } from "./room.ts";
-import { differenceFrom } from "./sameness.ts";
-
-/** Longest look, in milliseconds, into a group that the volume is not to be made in. */
-const searchPatienceMs = 1000;
 
 /** A checked CreateVolume. */
 export interface CreateRequest {
@@ -30,7 +26,7 @@ export interface CreateRequest {
 /**
  * Makes a volume, initialized and ready to be staged; again: the volume that is there.
  * @throws VolumeError alreadyExists if the name's volume differs from the request; notFound if only an existing one
- * is wanted; resourceExhausted, outOfRange,
+ * is wanted, failedPrecondition if that cannot be told without its missing group; resourceExhausted, outOfRange,
  * invalidArgument; aborted while it is being initialized. LvmError
  */
 export function createVolume(context: Context, request: CreateRequest): Promise<Volume> {
@@ -38,12 +34,13 @@ export function createVolume(context: Context, request: CreateRequest): Promise<
   const name = logicalVolumeName(request.name);
   const record = newRecord(request);
   assertRecordFits(record, name);
+  const search = { ...request, name, record, chosen: chooseGroup(context, request.parameters) };
   return context.operations.run({
     key: name,
     request: `create ${JSON.stringify(asked)}`,
     deadline,
     work: async (work) => {
-      const volume = (await findExisting(context, request, name)) ?? (await makeNew(context, request, record));
+      const volume = (await findExisting(context, search)) ?? (await makeNew(context, request, record));
       return volume.record.state === "creating" ? finish(context, volume, work) : volume;
     },
   });
@@ -60,46 +57,6 @@ function newRecord(request: CreateRequest): VolumeRecord {
     claim: parameters.claim,
     doneBytes: 0,
   };
-}
-
-/** The volume of that name in any group, if it can pass for the one asked for. */
-async function findExisting(context: Context, request: CreateRequest, name: string): Promise<Volume | undefined> {
-  const chosen = chooseGroup(context, request.parameters);
-  for (const group of context.groups.values()) {
-    const state = await readForSearch(group, group === chosen);
-    if (state?.logicalVolumes.has(name) !== true) {
-      if (group === chosen && state !== undefined) context.begun.delete(name);
-      continue;
-    }
-    context.begun.add(name);
-    const id = { topologyValue: context.topologyValue, volumeGroup: state.name, logicalVolume: name };
-    const volume = volumeIn(state, group, id);
-    const difference =
-      volume === undefined ? "was not made by this driver" : differenceFrom(volume, newRecord(request), request);
-    if (difference !== undefined) {
-      throw new VolumeError(
-        "alreadyExists",
-        `volume ${quote(request.name)} exists (${state.name}/${name}), but ${difference}`,
-      );
-    }
-    if (volume?.record.state === "removing") {
-      throw new VolumeError("aborted", `volume ${quote(request.name)} is being removed; try again when it is gone`);
-    }
-    return volume;
-  }
-  return undefined;
-}
-
-/**
- * The chosen group must be readable, or a second volume could be made; a missing one has none. The other groups could
- * only hold a volume of a class that was changed meanwhile: one that cannot be read must not stand in the way.
- */
-async function readForSearch(group: VolumeGroup, isChosen: boolean): Promise<VolumeGroupState | undefined> {
-  const read = group.read().catch((error: unknown) => {
-    if (error instanceof LvmError && (!isChosen || error.kind === "groupMissing")) return undefined;
-    throw error;
-  });
-  return isChosen ? read : Promise.race([read, setTimeout(searchPatienceMs, undefined, { ref: false })]);
 }
 
 function makeNew(context: Context, request: CreateRequest, record: VolumeRecord): Promise<Volume> {
