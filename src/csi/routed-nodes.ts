@@ -118,5 +118,8 @@ export function allNodes(router: Router): readonly KnownNode[] {
 export function requireReady({ directory, calls }: Router): void {
   if (!directory.isSynced()) throw new VolumeError("unavailable", "the nodes are not known yet; try again");
   if (calls.hasCertificates) return;
-  throw new VolumeError("unavailable", "there is no certificate yet to show to nodes; see --tls-directory");
+  throw new VolumeError(
+    "unavailable",
+    "there is no certificate to show to nodes, or it has expired; see --tls-directory",
+  );
 }

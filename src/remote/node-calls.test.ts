@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
+import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { controllerLeaf, makeAuthority, nodeLeaf, replaceFiles } from "../../test/lab/certificates.ts";
+import { controllerLeaf, makeAuthority, makeLeaf, nodeLeaf, replaceFiles } from "../../test/lab/certificates.ts";
 import { type Bed, callOf, echo, openBed, until } from "./bed.fixture.ts";
+import { identities } from "./names.ts";
 
 let bed: Bed;
 
@@ -97,11 +100,73 @@ test("deadline and cancellation travel with the call", async () => {
   expect(Math.abs((deadlines[0] ?? 0) - deadline)).toBeLessThan(1000);
 });
 
-test("a node with a certificate that is not a node's is not spoken to", async () => {
-  await replaceFiles(bed.node, await controllerLeaf(bed.authority), bed.authority);
+const longAgo = new Date(Date.now() - 60_000);
+
+test.each<[string, () => Promise<void>]>([
+  [
+    "the node's is not a node's",
+    async () => replaceFiles(bed.node, await controllerLeaf(bed.authority), bed.authority),
+  ],
+  ["the node's has expired", async () => replaceFiles(bed.node, await expired("node"), bed.authority)],
+  ["the node's is another signer's", replaceNodeSigner],
+  [
+    "the controller's has expired",
+    async () => replaceFiles(bed.controller, await expired("controller"), bed.authority),
+  ],
+  [
+    "the controller's is not a controller's",
+    async () => replaceFiles(bed.controller, await nodeLeaf(bed.authority), bed.authority),
+  ],
+])("certificates that do not fit say nothing of whether a node is there: %s", async (_case, change) => {
+  await change();
   await bed.startNode("n1", echo);
-  expect(await bed.send("n1")).toMatchObject({ kind: "unsent" });
-  expect(bed.worked).toEqual([]);
+  await until(async () => (await bed.send("n1")).kind === "unsent");
+  for (let count = 0; count < 3; count += 1) {
+    expect(await bed.send("n1")).toMatchObject({ kind: "unsent", saysNothing: true });
+  }
+});
+
+test("an expired certificate is none", async () => {
+  expect(bed.calls.hasCertificates).toBe(true);
+  await replaceFiles(bed.controller, await expired("controller"), bed.authority);
+  await until(() => !bed.calls.hasCertificates);
+});
+
+test("a node that is away may be left out", async () => {
+  const server = await bed.startNode("n1", echo);
+  await server.stop();
+  server.cut();
+  expect(await bed.send("n1")).toEqual({ kind: "unsent", reason: expect.stringContaining("ECONNREFUSED") });
+});
+
+test("calls that wait for a greeting go on over another connection when theirs is closed for something else", async () => {
+  const server = await bed.startNode("n1", echo);
+  const relay = await startRelay(server.port);
+  bed.know("n1", `127.0.0.1:${relay.port}`);
+  const outcomes = [bed.send("n1", { text: "a" }), bed.send("n1", { text: "b" })];
+  await until(() => relay.waiting() > 0);
+  // as new certificates do
+  bed.calls.close();
+  relay.open();
+  expect(await Promise.all(outcomes)).toEqual([
+    { kind: "answered", response: { echo: "a" } },
+    { kind: "answered", response: { echo: "b" } },
+  ]);
+  expect(bed.worked).toHaveLength(2);
+  await relay.close();
+});
+
+test("a call that loses its connection again and again concludes nothing", async () => {
+  const server = await bed.startNode("n1", echo);
+  const relay = await startRelay(server.port);
+  bed.know("n1", `127.0.0.1:${relay.port}`);
+  const outcome = bed.send("n1");
+  for (let count = 1; count <= 4; count += 1) {
+    await until(() => relay.waiting() >= count);
+    bed.calls.close();
+  }
+  expect(await outcome).toMatchObject({ kind: "unsent", saysNothing: true });
+  await relay.close();
 });
 
 test("new certificates count without a restart, for a new signer too; bad files change nothing", async () => {
@@ -139,3 +204,41 @@ test("a controller without certificates sends nothing", async () => {
   expect(await others.send("n1", callOf({}))).toMatchObject({ kind: "unsent" });
   others.close();
 });
+
+/** Passes connections on, once it is opened. */
+async function startRelay(port: number) {
+  const sockets: Socket[] = [];
+  let isOpen = false;
+  const pass = (socket: Socket): void => {
+    const further = connect(port, "127.0.0.1").on("error", () => undefined);
+    socket.pipe(further).pipe(socket);
+  };
+  const relay = createServer((socket) => {
+    sockets.push(socket.on("error", () => undefined));
+    if (isOpen) pass(socket);
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  return {
+    port: (relay.address() as AddressInfo).port,
+    waiting: () => sockets.length,
+    open: () => {
+      isOpen = true;
+      for (const socket of sockets) pass(socket);
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      relay.close();
+      await once(relay, "close");
+    },
+  };
+}
+
+function expired(whose: "controller" | "node") {
+  const usage = whose === "node" ? "serverAuth" : "clientAuth";
+  return makeLeaf(bed.authority, identities[whose], [usage], longAgo);
+}
+
+async function replaceNodeSigner(): Promise<void> {
+  const other = await makeAuthority("CN=other");
+  await replaceFiles(bed.node, await nodeLeaf(other), other);
+}

@@ -3,7 +3,7 @@ import type { MethodDefinition } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 import { NodeLink, type RemoteCall } from "./node-link.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome, Unsent } from "./outcome.ts";
 import type { TlsDirectory } from "./tls-directory.ts";
 
 /** The way to the nodes. */
@@ -14,6 +14,9 @@ export interface NodeCallsOptions {
   readonly greeting: MethodDefinition<object, object>;
   readonly log: Log;
 }
+
+/** Links that a call may lose to what others do before it is sent. */
+const mostAttempts = 4;
 
 /** Calls to nodes over mutual TLS, one connection for each; opened at need, and closed after some idle minutes. */
 export class NodeCalls {
@@ -31,23 +34,25 @@ export class NodeCalls {
     await this.#options.tls.watch(() => this.#closeLinks());
   }
 
+  /** Whether there are certificates, and the controller's own has not expired. */
   get hasCertificates(): boolean {
-    return this.#options.tls.context !== undefined;
+    const { context, expiresAt } = this.#options.tls;
+    return context !== undefined && Date.now() < expiresAt;
   }
 
   /** Sends a call to the node of this topology value, at the address that it has now. */
   async send<Request, Response>(node: string, call: RemoteCall<Request, Response>): Promise<Outcome<Response>> {
-    const link = this.#linkTo(node);
-    if (typeof link === "string") return { kind: "unsent", reason: link };
-    const outcome = await link.call(call);
-    if (link.isBroken) this.#discard(node, link);
-    const { path } = call.method;
-    this.#options.log.debug({ node, address: link.address, path, outcome: outcome.kind }, "called a node");
-    // it was given up for another call's sake, and its node is there
-    if (outcome.kind === "unsent" && this.#links.has(node) && this.#links.get(node) !== link) {
-      return this.send(node, call);
+    for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
+      const link = this.#linkTo(node);
+      if (!(link instanceof NodeLink)) return link;
+      const outcome = await link.call(call);
+      if (link.isBroken) this.#discard(node, link);
+      const { path } = call.method;
+      this.#options.log.debug({ node, address: link.address, path, outcome: outcome?.kind }, "called a node");
+      // else it was given up for another call's sake, for new certificates, or for a new address
+      if (outcome !== undefined) return outcome;
     }
-    return outcome;
+    return { kind: "unsent", reason: "its connection was given up again and again", saysNothing: true };
   }
 
   close(): void {
@@ -56,16 +61,16 @@ export class NodeCalls {
   }
 
   /** The link, or why there is none. */
-  #linkTo(node: string): NodeLink | string {
+  #linkTo(node: string): NodeLink | Unsent {
     const { directory, tls, greeting } = this.#options;
     const known = directory.find(node);
-    if (known === undefined) return "it is not known to have a driver";
+    if (known === undefined) return unsent("it is not known to have a driver");
     const { address } = known;
     const link = this.#links.get(node);
     if (link !== undefined && link.address === address) return link;
     if (link !== undefined) this.#discard(node, link);
-    if (address === undefined) return "no driver runs there";
-    if (tls.context === undefined) return "the controller has no certificate yet";
+    if (address === undefined) return unsent("no driver runs there");
+    if (tls.context === undefined) return { ...unsent("the controller has no certificate yet"), saysNothing: true };
     this.#forgetOthers();
     this.#linksMade += 1;
     const name = `${this.#run} ${this.#linksMade}`;
@@ -88,4 +93,8 @@ export class NodeCalls {
   #closeLinks(): void {
     for (const [node, link] of this.#links) this.#discard(node, link);
   }
+}
+
+function unsent(reason: string): Unsent {
+  return { kind: "unsent", reason };
 }

@@ -58,6 +58,8 @@ class NewestLinks {
     const number = Number(digits);
     const newest = this.#newest.get(run) ?? 0;
     if (number < newest) return false;
+    // moves to the end: what gives way is the run that has not been heard of for longest
+    this.#newest.delete(run);
     this.#newest.set(run, number);
     const [oldest] = this.#newest.keys();
     if (this.#newest.size > mostRuns && oldest !== undefined) this.#newest.delete(oldest);

@@ -51,7 +51,7 @@ test.each([
     ca: bed.authority.certificate.toString("pem"),
   });
   const link = new NodeLink({ node: "n1", address: `127.0.0.1:${portOf(impostor)}`, context, name: "run 1", greeting });
-  expect(await link.call(callOf({}))).toEqual({ kind: "unsent", reason });
+  expect(await link.call(callOf({}))).toEqual({ kind: "unsent", reason, saysNothing: true });
   link.close();
   impostor.close();
 });
@@ -68,6 +68,40 @@ test("a call after one that was not answered goes over a new connection", async 
   expect(after).toMatchObject({ kind: "answered" });
   expect(after).not.toEqual(before);
   expect(await bed.send("n1")).toEqual(after);
+});
+
+test("of many runs of a controller the one that is heard of is remembered", async () => {
+  const { port } = await bed.startNode("n1", echo);
+  const context = createSecureContext({
+    ...(await controllerLeaf(bed.authority)),
+    ca: bed.authority.certificate.toString("pem"),
+  });
+  const made: NodeLink[] = [];
+  const callOver = (name: string) => {
+    const link = new NodeLink({ node: "n1", address: `127.0.0.1:${port}`, greeting, name, context });
+    made.push(link);
+    return link.call(callOf({}));
+  };
+  for (let count = 1; count <= 16; count += 1) {
+    expect(await callOver(`other-${count} 1`)).toMatchObject({ kind: "answered" });
+    expect(await callOver("run 2")).toMatchObject({ kind: "answered" });
+  }
+  expect(await callOver("run 1")).toMatchObject({ kind: "unsent", reason: expect.stringMatching(/came late/) });
+  for (const link of made) link.close();
+});
+
+test("over a closed link nothing is sent", async () => {
+  const { port } = await bed.startNode("n1", echo);
+  const context = createSecureContext({
+    ...(await controllerLeaf(bed.authority)),
+    ca: bed.authority.certificate.toString("pem"),
+  });
+  const link = new NodeLink({ node: "n1", address: `127.0.0.1:${port}`, greeting, name: "run 1", context });
+  const waiting = link.call(callOf({}));
+  link.close();
+  expect(await waiting).toBeUndefined();
+  expect(await link.call(callOf({}))).toBeUndefined();
+  expect(bed.worked).toEqual([]);
 });
 
 /** A server with a node's certificate that puts into its answers what it likes. */

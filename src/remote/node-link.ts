@@ -11,7 +11,7 @@ import {
 import type { PeerCertificate, SecureContext } from "node:tls";
 import { quote } from "../errors.ts";
 import { headers, identities } from "./names.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome, Unsent } from "./outcome.ts";
 
 /** A call as it goes to a node. */
 export interface RemoteCall<Request, Response> {
@@ -66,11 +66,12 @@ export class NodeLink {
   readonly address: string;
   /** Whether the next call had better take a new link. */
   isBroken = false;
+  #isClosed = false;
   readonly #node: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #client: Client;
   readonly #greeting: LinkOptions["greeting"];
-  #greeted: Promise<Outcome<object>> | undefined;
+  #greeted: Promise<Outcome<object> | undefined> | undefined;
   #answeredAt = -Infinity;
 
   constructor({ node, address, context, name, greeting }: LinkOptions) {
@@ -82,10 +83,10 @@ export class NodeLink {
     this.#client = new Client(address, credentials, channelOptions);
   }
 
-  /** Sends the call once the node has shown itself. */
-  async call<Request, Response>(call: RemoteCall<Request, Response>): Promise<Outcome<Response>> {
+  /** Sends the call once the node has shown itself. Undefined if the link was closed before that: nothing was sent. */
+  async call<Request, Response>(call: RemoteCall<Request, Response>): Promise<Outcome<Response> | undefined> {
     const greeted = await this.#greet();
-    if (greeted.kind === "unsent") return greeted;
+    if (greeted === undefined || greeted.kind === "unsent") return greeted;
     if (call.signal.aborted || (call.deadline ?? Infinity) <= Date.now()) {
       return { kind: "unsent", reason: "the caller gave up before it was sent" };
     }
@@ -94,6 +95,7 @@ export class NodeLink {
 
   /** Calls under way go on. */
   close(): void {
+    this.#isClosed = true;
     this.#client.close();
   }
 
@@ -101,7 +103,8 @@ export class NodeLink {
    * Connects, and asks something harmless first: only then is it sure what an unanswered call means, and that the
    * other side is the node and still there, where a connection can look open long after the machine has lost its power.
    */
-  async #greet(): Promise<Outcome<object>> {
+  async #greet(): Promise<Outcome<object> | undefined> {
+    if (this.#isClosed) return undefined;
     const isOpen = this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
     if (isOpen && performance.now() - this.#answeredAt < trustMs) return { kind: "answered", response: {} };
     this.#greeted ??= this.#sendGreeting().finally(() => {
@@ -110,20 +113,38 @@ export class NodeLink {
     return this.#greeted;
   }
 
-  async #sendGreeting(): Promise<Outcome<object>> {
+  async #sendGreeting(): Promise<Outcome<object> | undefined> {
     const deadline = Date.now() + greetingMs;
     const signal = new AbortController().signal;
     const outcome = await this.#send({ method: this.#greeting, request: {}, deadline, signal });
-    return outcome.kind === "unanswered" ? { kind: "unsent", reason: outcome.reason } : outcome;
+    if (outcome?.kind !== "unanswered") return outcome;
+    // a greeting that waits for its connection ends with the link
+    return this.#isClosed ? undefined : notConnected(outcome.code, outcome.reason);
   }
 
-  async #send<Request, Response>(call: RemoteCall<Request, Response>): Promise<Outcome<Response>> {
+  async #send<Request, Response>(call: RemoteCall<Request, Response>): Promise<Outcome<Response> | undefined> {
+    if (this.#isClosed) return undefined;
     const complete = { ...call, headers: { ...call.headers, ...this.#headers } };
     const outcome = outcomeOf(await exchange(this.#client, complete), this.#node);
+    // not let in, for a newer link's sake
+    if (outcome.kind === "unsent" && this.#isClosed) return undefined;
     if (outcome.kind === "answered" || outcome.kind === "refused") this.#answeredAt = performance.now();
     else this.isBroken = true;
     return outcome;
   }
+}
+
+/** Of the machine's network and name service: nobody is at the address. */
+const nobodyThere =
+  /ECONNREFUSED|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Name resolution failed/;
+
+/**
+ * A node that is away is not the same as one that hangs up at once, or whose certificate is not taken: with certificates
+ * that do not fit every node would seem to be away. A node hangs up without a word on whom it does not trust.
+ */
+function notConnected(code: status, reason: string): Unsent {
+  const isAway = code === status.DEADLINE_EXCEEDED || nobodyThere.test(reason);
+  return { kind: "unsent", reason, ...(isAway ? {} : { saysNothing: true }) };
 }
 
 interface Answer<Response> {

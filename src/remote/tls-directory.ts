@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
 import path from "node:path";
 import { type SecureContext, type SecureContextOptions, createSecureContext } from "node:tls";
 import type { Log } from "../log.ts";
@@ -14,6 +15,8 @@ type TlsFiles = Readonly<Record<keyof typeof fileNames, string>>;
 interface Loaded {
   readonly files: TlsFiles;
   readonly context: SecureContext;
+  /** Of the own certificate, in milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -40,6 +43,11 @@ export class TlsDirectory {
     return this.#loaded?.context;
   }
 
+  /** When the own certificate expires, in milliseconds since the epoch; 0 until the files have been read. */
+  get expiresAt(): number {
+    return this.#loaded?.expiresAt ?? 0;
+  }
+
   /** The same for `setSecureContext` of a server. */
   get options(): SecureContextOptions {
     return optionsOf(this.#loaded?.files);
@@ -64,7 +72,8 @@ export class TlsDirectory {
     try {
       const files = await readFiles(this.#directory);
       if (isSame(files, this.#loaded?.files)) return false;
-      this.#loaded = { files, context: createSecureContext(optionsOf(files)) };
+      const context = createSecureContext(optionsOf(files));
+      this.#loaded = { files, context, expiresAt: new X509Certificate(files.cert).validToDate.getTime() };
       this.#lastProblem = "";
       this.#log.info({ directory: this.#directory }, "certificates read");
       return true;

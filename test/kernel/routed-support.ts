@@ -77,6 +77,7 @@ async function callNode(directory: string, node: NodeName, method: Method | unde
   const context = createSecureContext({ cert, key, ca });
   const link = new NodeLink({ node, address: addresses[node], context, name: "test 1", greeting });
   const outcome = await link.call({ method, request: {}, deadline: undefined, signal: new AbortController().signal });
+  if (outcome === undefined) throw new Error("the link was closed");
   link.close();
   return outcome;
 }

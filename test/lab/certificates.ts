@@ -44,15 +44,20 @@ export async function makeAuthority(name = "CN=test"): Promise<Authority> {
   return { certificate, keys };
 }
 
-/** @param usages of the extended key usage extension */
+/**
+ * @param usages of the extended key usage extension
+ * @param notAfter when it expires; default: in a year
+ */
 export async function makeLeaf(
   authority: Authority,
   dnsName: string,
   usages: readonly ("clientAuth" | "serverAuth")[],
+  notAfter?: Date,
 ): Promise<Leaf> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await X509CertificateGenerator.create({
     serialNumber: webcrypto.getRandomValues(Buffer.alloc(8)).toString("hex"),
+    ...(notAfter === undefined ? {} : { notBefore: new Date(notAfter.getTime() - 3_600_000), notAfter }),
     subject: "CN=leaf",
     issuer: authority.certificate.subject,
     publicKey: keys.publicKey,
