@@ -1,17 +1,23 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "@jest/globals";
 import { logicalVolumeName } from "../volume/id.ts";
-import { type SimulatedNode, anyCall, simulatedCluster, volumeRequest } from "./simulated-cluster.fixture.ts";
+import {
+  type SimulatedNode,
+  anyCall,
+  callsOf,
+  claim as name,
+  createVolume,
+  simulatedCluster,
+  volumeRequest,
+  volumesOf,
+} from "./simulated-cluster.fixture.ts";
 
-type Cluster = ReturnType<typeof simulatedCluster>;
-
-const name = "pvc-00000000-0000-0000-0000-000000000001";
 const unavailable = { kind: "unavailable" };
 const exhausted = { kind: "resourceExhausted" };
 
 test("the node that the topology names gets it, by one call", async () => {
   const cluster = simulatedCluster("n1", "n2");
-  const answer = await create(cluster, ["n2"]);
+  const answer = await createVolume(cluster, ["n2"]);
   expect(answer.volume).toMatchObject({
     volumeId: `n2/vg0/${name}`,
     accessibleTopology: [{ segments: { "topology.lvm.local.csi/node": "n2" } }],
@@ -29,8 +35,8 @@ test("bad requests reach no node", async () => {
 test("before all nodes are known nothing is concluded", async () => {
   const cluster = simulatedCluster("n1");
   cluster.unsync();
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
-  await expect(create(cluster)).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster)).rejects.toMatchObject(unavailable);
 });
 
 test.each<[string, (node: SimulatedNode) => void, string[]]>([
@@ -42,9 +48,9 @@ test.each<[string, (node: SimulatedNode) => void, string[]]>([
 ])("a node that %s: the scheduler may choose another at once", async (_case, change, calls) => {
   const cluster = simulatedCluster("n1", "n2");
   change(cluster.node("n1"));
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
   expect(callsOf(cluster)).toEqual({ n1: calls, n2: [] });
-  await create(cluster, ["n2"]);
+  await createVolume(cluster, ["n2"]);
   expect(volumesOf(cluster)).toEqual({ n1: 0, n2: 1 });
 });
 
@@ -55,47 +61,47 @@ test.each<[string, (node: SimulatedNode) => void]>([
 ])("once sent and unanswered, a node that then %s is waited for", async (_case, change) => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesAnswers";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   change(cluster.node("n1"));
   for (const wanted of [["n1"], ["n2"], undefined]) {
-    await expect(create(cluster, wanted)).rejects.toMatchObject(unavailable);
+    await expect(createVolume(cluster, wanted)).rejects.toMatchObject(unavailable);
   }
   Object.assign(cluster.node("n1"), { manner: "up", hasDriver: true, isReady: true });
-  expect((await create(cluster)).volume?.volumeId).toBe(`n1/vg0/${name}`);
+  expect((await createVolume(cluster)).volume?.volumeId).toBe(`n1/vg0/${name}`);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
 test("once the node is positively gone another one gets it", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesAnswers";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   cluster.node("n1").isGone = true;
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(exhausted);
-  expect((await create(cluster, ["n2"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  expect((await createVolume(cluster, ["n2"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
 });
 
 test("a call that was lost before the node saw it keeps nobody waiting when the node answers again", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesCalls";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   cluster.node("n1").manner = "up";
-  expect((await create(cluster, ["n2"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
+  expect((await createVolume(cluster, ["n2"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
   expect(volumesOf(cluster)).toEqual({ n1: 0, n2: 1 });
 });
 
 test("a node that is at work on it is waited for", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "slow";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
   cluster.node("n1").manner = "down";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
 });
 
 test("a node that is at work on it is waited for, also when another one is asked for meanwhile", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "slow";
   for (const node of ["n1", "n2", "n2", "n1"]) {
-    await expect(create(cluster, [node])).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
+    await expect(createVolume(cluster, [node])).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
   }
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
@@ -103,9 +109,9 @@ test("a node that is at work on it is waited for, also when another one is asked
 test("a volume that is there, where the request may not have it, is another volume", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesAnswers";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   cluster.node("n1").manner = "up";
-  await expect(create(cluster, ["n2"])).rejects.toMatchObject({ kind: "alreadyExists" });
+  await expect(createVolume(cluster, ["n2"])).rejects.toMatchObject({ kind: "alreadyExists" });
   expect(cluster.warnings).toEqual([{ volume: name, node: "n1", asked: ["n2"] }]);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
@@ -115,12 +121,12 @@ test("without topology the node with most room gets it", async () => {
   cluster.node("n2").room = 30;
   Object.assign(cluster.node("n3"), { room: 50, manner: "down" });
   Object.assign(cluster.node("n4"), { room: 50, isReady: false });
-  expect((await create(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
+  expect((await createVolume(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
 });
 
 test("without topology a repeated call finds the volume, also behind another run of the controller", async () => {
   const cluster = simulatedCluster("n1", "n2");
-  await create(cluster);
+  await createVolume(cluster);
   const holder = cluster.nodes.find(({ volumes }) => volumes.size > 0);
   const other = cluster.node(holder?.name === "n1" ? "n2" : "n1");
   other.room = 100;
@@ -135,7 +141,7 @@ test("without topology a volume that is being made is found, and waited for", as
   const cluster = simulatedCluster("n1", "n2");
   Object.assign(cluster.node("n1"), { manner: "slow", room: 20 });
   for (let count = 0; count < 3; count += 1) {
-    await expect(create(cluster)).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
+    await expect(createVolume(cluster)).rejects.toMatchObject({ kind: "aborted", message: "zeroing 43 %" });
   }
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
@@ -144,42 +150,45 @@ test("with several nodes in the topology the preferred one comes first, then the
   const cluster = simulatedCluster("n1", "n2", "n3");
   cluster.node("n3").room = 0;
   cluster.node("n1").room = 100;
-  expect((await create(cluster, ["n3", "n2", "n1"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
+  expect((await createVolume(cluster, ["n3", "n2", "n1"])).volume?.volumeId).toBe(`n2/vg0/${name}`);
 });
 
 test("nowhere room: the answer has every node's reason", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").room = 0;
   cluster.node("n2").manner = "down";
-  await expect(create(cluster)).rejects.toMatchObject({
+  await expect(createVolume(cluster)).rejects.toMatchObject({
     ...exhausted,
     message: expect.stringMatching(
       /^no node can make the volume \(.*n1: it has room for 0 bytes.*n2: connect ECONN|n2.*n1/,
     ),
   });
-  await expect(create(simulatedCluster())).rejects.toMatchObject(exhausted);
+  await expect(createVolume(simulatedCluster())).rejects.toMatchObject(exhausted);
 });
 
 test("what every node finds wrong with the request is the answer", async () => {
   const cluster = simulatedCluster("n1", "n2");
   for (const node of cluster.nodes) node.refusal = { code: status.INVALID_ARGUMENT, details: "no such volume group" };
-  await expect(create(cluster)).rejects.toMatchObject({ kind: "invalidArgument", message: "no such volume group" });
+  await expect(createVolume(cluster)).rejects.toMatchObject({
+    kind: "invalidArgument",
+    message: "no such volume group",
+  });
 });
 
 test("two volumes of one name are told of", async () => {
   const cluster = simulatedCluster("n1", "n2");
   for (const node of cluster.nodes) node.volumes.set(name, true);
-  expect((await create(cluster)).volume?.volumeId).toBe(`n1/vg0/${name}`);
+  expect((await createVolume(cluster)).volume?.volumeId).toBe(`n1/vg0/${name}`);
   expect(cluster.warnings).toEqual([{ volume: name, nodes: ["n1", "n2"] }]);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 1 });
 });
 
 test("one call for a name at a time", async () => {
   const cluster = simulatedCluster("n1");
-  const first = create(cluster, ["n1"]);
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject({ kind: "aborted" });
+  const first = createVolume(cluster, ["n1"]);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject({ kind: "aborted" });
   await first;
-  await create(cluster, ["n1"]);
+  await createVolume(cluster, ["n1"]);
 });
 
 test("a caller that has left, or has no time left, concludes nothing", async () => {
@@ -197,10 +206,10 @@ test("a caller that has left, or has no time left, concludes nothing", async () 
 
 test("a deleted volume's name is forgotten", async () => {
   const cluster = simulatedCluster("n1", "n2");
-  const { volume } = await create(cluster, ["n1"]);
+  const { volume } = await createVolume(cluster, ["n1"]);
   await cluster.service.DeleteVolume?.({ volumeId: volume?.volumeId ?? "", secrets: {} }, anyCall);
   cluster.node("n1").manner = "down";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
 });
 
 test("a name that is no logical volume's is looked for by its digest", async () => {
@@ -208,17 +217,3 @@ test("a name that is no logical volume's is looked for by its digest", async () 
   await cluster.service.CreateVolume?.(volumeRequest("other"), anyCall);
   expect([...cluster.node("n1").volumes.keys()]).toEqual([logicalVolumeName("other")]);
 });
-
-async function create(cluster: Cluster, nodes?: readonly string[]) {
-  const answer = await cluster.service.CreateVolume?.(volumeRequest(name, nodes), anyCall);
-  if (answer === undefined) throw new Error("no CreateVolume");
-  return answer;
-}
-
-function callsOf(cluster: Cluster): object {
-  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.calls]));
-}
-
-function volumesOf(cluster: Cluster): object {
-  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.volumes.size]));
-}

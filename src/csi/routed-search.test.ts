@@ -1,17 +1,23 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "@jest/globals";
-import { type SimulatedNode, anyCall, simulatedCluster, volumeRequest } from "./simulated-cluster.fixture.ts";
+import {
+  type SimulatedNode,
+  anyCall,
+  callsOf,
+  claim as name,
+  createVolume,
+  simulatedCluster,
+  volumeRequest,
+  volumesOf,
+} from "./simulated-cluster.fixture.ts";
 
-type Cluster = ReturnType<typeof simulatedCluster>;
-
-const name = "pvc-00000000-0000-0000-0000-000000000001";
 const unavailable = { kind: "unavailable" };
 const exhausted = { kind: "resourceExhausted" };
 
 test("without topology the only node's volume is found where it took the room that another would need", async () => {
   const cluster = simulatedCluster("n1");
   cluster.node("n1").room = 1;
-  const made = await create(cluster);
+  const made = await createVolume(cluster);
   for (const service of [cluster.service, cluster.restart()]) {
     expect(await service.CreateVolume?.(volumeRequest(name), anyCall)).toEqual(made);
   }
@@ -27,7 +33,7 @@ test.each<[string, Partial<SimulatedNode>]>([
   const cluster = simulatedCluster("n1", "n2");
   Object.assign(cluster.node("n1"), change);
   cluster.node("n1").volumes.set(name, true);
-  await expect(create(cluster)).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster)).rejects.toMatchObject(unavailable);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
@@ -35,50 +41,36 @@ test("a node that was never sent the name, and is away or has no such group, is 
   const cluster = simulatedCluster("n1", "n2", "n3");
   cluster.node("n1").manner = "lacksGroup";
   cluster.node("n3").manner = "down";
-  expect((await create(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
+  expect((await createVolume(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
 });
 
 test("a node that was sent the name is not believed to have no room while its group is missing", async () => {
   const cluster = simulatedCluster("n1", "n2");
   const node = cluster.node("n1");
   node.manner = "losesAnswers";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   node.manner = "lacksGroup";
   for (const wanted of [["n1"], ["n2"], undefined]) {
-    await expect(create(cluster, wanted)).rejects.toMatchObject(unavailable);
+    await expect(createVolume(cluster, wanted)).rejects.toMatchObject(unavailable);
   }
   node.manner = "up";
-  expect((await create(cluster, ["n1"])).volume?.volumeId).toBe(`n1/vg0/${name}`);
+  expect((await createVolume(cluster, ["n1"])).volume?.volumeId).toBe(`n1/vg0/${name}`);
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
 test("a node that was sent the name, has no volume and no room gives way", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesCalls";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
   Object.assign(cluster.node("n1"), { manner: "up", room: 0 });
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
   expect(callsOf(cluster)).toEqual({ n1: ["CreateVolume", "CreateVolume", "CreateVolume?"], n2: [] });
-  await create(cluster, ["n2"]);
+  await createVolume(cluster, ["n2"]);
 });
 
 test("a node that does not trust the controller is not full", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "untrusted";
-  await expect(create(cluster, ["n1"])).rejects.toMatchObject(unavailable);
-  await create(cluster, ["n2"]);
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  await createVolume(cluster, ["n2"]);
 });
-
-async function create(cluster: Cluster, nodes?: readonly string[]) {
-  const answer = await cluster.service.CreateVolume?.(volumeRequest(name, nodes), anyCall);
-  if (answer === undefined) throw new Error("no CreateVolume");
-  return answer;
-}
-
-function callsOf(cluster: Cluster): object {
-  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.calls]));
-}
-
-function volumesOf(cluster: Cluster): object {
-  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.volumes.size]));
-}

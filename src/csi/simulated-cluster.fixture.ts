@@ -105,6 +105,28 @@ export function simulatedCluster(...names: readonly string[]) {
 
 export const anyCall: Call = { deadline: undefined, signal: new AbortController().signal, header: () => undefined };
 
+type Cluster = ReturnType<typeof simulatedCluster>;
+
+/** The name in CreateVolume. */
+export const claim = "pvc-00000000-0000-0000-0000-000000000001";
+
+/** Asks for the claim's volume, on one of the nodes if some are given. */
+export async function createVolume(cluster: Cluster, nodes?: readonly string[]) {
+  const answer = await cluster.service.CreateVolume?.(volumeRequest(claim, nodes), anyCall);
+  if (answer === undefined) throw new Error("no CreateVolume");
+  return answer;
+}
+
+/** What each node was asked. */
+export function callsOf(cluster: Cluster): object {
+  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.calls]));
+}
+
+/** How many volumes each node has. */
+export function volumesOf(cluster: Cluster): object {
+  return Object.fromEntries(cluster.nodes.map((node) => [node.name, node.volumes.size]));
+}
+
 export function volumeRequest(name: string, nodes?: readonly string[]): RequestOf<"CreateVolume"> {
   const topologies = nodes?.map((node) => ({ segments: { "topology.lvm.local.csi/node": node } }));
   return {

@@ -212,6 +212,8 @@ async function startRelay(port: number) {
   const pass = (socket: Socket): void => {
     const further = connect(port, "127.0.0.1").on("error", () => undefined);
     socket.pipe(further).pipe(socket);
+    // a pipe does not pass on that its source was destroyed
+    socket.once("close", () => further.destroy());
   };
   const relay = createServer((socket) => {
     sockets.push(socket.on("error", () => undefined));
