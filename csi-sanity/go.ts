@@ -6,12 +6,13 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const moduleDirectory = import.meta.dirname;
 
-/** What a go.mod asks for, at least: Go 1.`minor`. `toolchain` is fetched where the machine's own Go is older. */
-export interface GoVersion {
-  readonly minor: number;
-  /** A version of the module golang.org/toolchain, without the system and the machine: "v0.0.1-go1.24.13". */
-  readonly toolchain: string;
-}
+/** Kubernetes asks for Go 1.26, and one Go for all compiles the standard library once. */
+const wantedMinor = 26;
+/** What is fetched where the machine's own Go is older: a version of the module golang.org/toolchain. */
+const toolchain = "v0.0.1-go1.26.8";
+
+/** Where csi-sanity is built and run; git ignores it. */
+export const cache = path.resolve(moduleDirectory, "../node_modules/.cache/csi-sanity");
 
 /** The programs that a run needs. */
 export interface Programs {
@@ -21,12 +22,12 @@ export interface Programs {
 }
 
 /**
- * Builds csi-sanity and compare-proto from what go.mod pins, into a directory that git ignores. Go itself sees whether
- * anything has changed: a second run takes a third of a second.
+ * Builds csi-sanity and compare-proto from what go.mod pins. Go itself sees whether anything has changed: a second run
+ * takes a third of a second.
  * @throws Error saying what to install, or with the compiler's words.
  */
-export async function buildPrograms(cache: string): Promise<Programs> {
-  const go = await findGo({ minor: 24, toolchain: "v0.0.1-go1.24.13" });
+export async function buildPrograms(): Promise<Programs> {
+  const go = await findGo();
   const target = path.join(cache, "bin");
   await mkdir(target, { recursive: true });
   const packages = ["./cmd/compare-proto", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"];
@@ -53,12 +54,12 @@ export async function runGo(go: string, args: readonly string[]): Promise<string
  * The path of a Go that is recent enough, fetched where there is an older one only.
  * @throws Error saying what to install
  */
-export async function findGo(wanted: GoVersion): Promise<string> {
+export async function findGo(): Promise<string> {
   const found: string[] = [];
   for (const candidate of ["go", "/usr/local/go/bin/go"]) {
     const version = await goVersion(candidate);
     if (version === undefined) continue;
-    if (isRecent(version, wanted.minor)) return candidate;
+    if (isRecent(version)) return candidate;
     found.push(candidate);
   }
   const [older] = found;
@@ -68,7 +69,7 @@ export async function findGo(wanted: GoVersion): Promise<string> {
         "one fetches the right one)",
     );
   }
-  return fetchToolchain(older, wanted.toolchain);
+  return fetchToolchain(older);
 }
 
 async function goVersion(go: string): Promise<string | undefined> {
@@ -80,13 +81,13 @@ async function goVersion(go: string): Promise<string | undefined> {
   }
 }
 
-function isRecent(version: string, wantedMinor: number): boolean {
+function isRecent(version: string): boolean {
   const [, major, minor] = /\bgo(\d+)\.(\d+)/.exec(version) ?? [];
   return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= wantedMinor);
 }
 
 /** Go is itself a module; a Go before 1.21 can download it, but leaves its programs without the execute bit. */
-async function fetchToolchain(older: string, toolchain: string): Promise<string> {
+async function fetchToolchain(older: string): Promise<string> {
   const machine = process.arch === "x64" ? "amd64" : process.arch;
   const module = `golang.org/toolchain@${toolchain}.linux-${machine}`;
   // outside of our module, whose go.mod an old Go cannot read

@@ -4,13 +4,12 @@ import { execFileSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { buildPrograms, type Programs, runGo } from "./go.ts";
+import { buildPrograms, cache, type Programs, runGo } from "./go.ts";
 import { runModes } from "./laboratory.ts";
 import { type Mode, modeNamed, modes } from "./modes.ts";
 import { failedOutcome, type Outcome } from "./outcome.ts";
 
 const checkout = path.resolve(import.meta.dirname, "..");
-const cache = path.join(checkout, "node_modules/.cache/csi-sanity");
 const results = path.join(cache, "results");
 
 const { values: options } = parseArgs({
@@ -23,7 +22,7 @@ process.exitCode = outcomes.every((outcome) => outcome.failed === 0 && outcome.s
 
 async function runAll(selected: readonly Mode[]): Promise<readonly Outcome[]> {
   console.log("csi-sanity: building (a minute or two at the first time)");
-  const programs = await buildPrograms(cache).catch((error: unknown) => failedOutcome("build", String(error)));
+  const programs = await buildPrograms().catch((error: unknown) => failedOutcome("build", String(error)));
   if ("mode" in programs) return [programs];
   const wrong = await checkContract(programs);
   if (wrong !== undefined) return [failedOutcome("contract", wrong)];

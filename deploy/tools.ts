@@ -28,7 +28,7 @@ export interface Tools {
  * @throws Error saying what to install, or with the compiler's words
  */
 export async function buildTools(): Promise<Tools> {
-  const go = await findGo({ minor: 26, toolchain: "v0.0.1-go1.26.8" });
+  const go = await findGo();
   await mkdir(cache, { recursive: true });
   const environment = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off", GOROOT: "" };
   const packages = ["helm.sh/helm/v3/cmd/helm", "sigs.k8s.io/kustomize/kustomize/v5"];

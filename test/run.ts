@@ -16,6 +16,7 @@ import {
   kernelTests,
   laboratoryTests,
   powerCuts,
+  preparations,
   sanityTests,
   staticChecks,
   type Step,
@@ -50,7 +51,8 @@ function turnsOf(name: string): readonly Turn[] {
       ...check,
       ...laboratoryTests(results),
       bundle,
-      kernelTests(results, []),
+      // which wait for timers and disks for a quarter of their time
+      [kernelTests(results, []), preparations],
       ...powerCuts(results, ["--cycles", "50"]),
       oneProcessorEach,
     ],

@@ -20,6 +20,9 @@ const mode = "SINGLE_NODE_SINGLE_WRITER" as const;
 let authority: Authority;
 let directory: string;
 let controllerTls: string;
+let nodeTls: string;
+/** What the node watches `nodeTls` with. */
+let nodeWatch: TlsDirectory;
 let services: RoutedServices;
 let server: RunningServer;
 let client: CsiClient;
@@ -44,7 +47,8 @@ afterEach(async () => {
   services.close();
   void node.stop();
   node.cut();
-  for (const made of [directory, controllerTls]) await rm(made, { recursive: true });
+  nodeWatch.stop();
+  for (const made of [directory, controllerTls, nodeTls]) await rm(made, { recursive: true });
 });
 
 test("request and response pass through with all that is in them", async () => {
@@ -160,8 +164,9 @@ async function startController(): Promise<void> {
 
 async function startNode(): Promise<void> {
   const { Identity, Controller } = loadServices();
-  const tls = new TlsDirectory(await tlsDirectory(await nodeLeaf(authority), authority), log);
-  const options = { listen: { host: "127.0.0.1", port: 0 }, tls, topologyValue: "n1", log };
+  nodeTls = await tlsDirectory(await nodeLeaf(authority), authority);
+  nodeWatch = new TlsDirectory(nodeTls, log);
+  const options = { listen: { host: "127.0.0.1", port: 0 }, tls: nodeWatch, topologyValue: "n1", log };
   node = await serveRemote(options, (grpc) => {
     addService(grpc, Identity, { GetPluginInfo: () => ({}) }, { log });
     const names = Object.keys(Controller) as (keyof Service<ControllerHandlers>)[];

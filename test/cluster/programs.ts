@@ -25,7 +25,7 @@ export async function programs(): Promise<string> {
   const sources = ["go.mod", "go.sum", "agent/main.go", "pause/main.go"];
   const contents = await Promise.all(sources.map((file) => readFile(path.join(moduleDirectory, file))));
   return cached("programs", [...contents, ...packages], async (target) => {
-    const go = await findGo({ minor: 26, toolchain: "v0.0.1-go1.26.8" });
+    const go = await findGo();
     const environment = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off", GOROOT: "" };
     const options = { child: { cwd: moduleDirectory, env: environment } };
     const version = (await shell(go, ["list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"], options)).trim();

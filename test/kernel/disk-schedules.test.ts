@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { share } from "../campaign.ts";
 import { acts } from "./disk-schedules-acts.ts";
 import { type Fault, type FaultyDisk, makeFaultyDisk } from "./faulty-disk.ts";
 import { outcomeOf, persist, until } from "./process-support.ts";
@@ -38,7 +39,7 @@ const fair = /^(OK|INTERNAL|UNAVAILABLE|ABORTED|DEADLINE_EXCEEDED)$/;
 const fairForCreate = /^(OK|INTERNAL|UNAVAILABLE|ABORTED|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED)$/;
 const final = /^(INTERNAL|RESOURCE_EXHAUSTED)$/;
 
-test.each(schedules)(
+test.each(share(schedules, 2))(
   "%s on a disk that is %s: a fair answer, and all is well when the disk is",
   async (name, fault) => {
     const act = await acts[name]?.(world);

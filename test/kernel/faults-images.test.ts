@@ -73,10 +73,10 @@ async function problemsWithAll(state: string, images: readonly Image[]): Promise
 const all = [...foreignImages, ...damagedImages, ...unknownImages];
 
 test.each([
-  ["ready", all, 6],
-  ["formatted", all, 6],
+  ["ready", all, 12],
+  ["formatted", all, 12],
   // only what mkfs itself can have left may be written over
-  ["formatting", foreignImages, 3],
+  ["formatting", foreignImages, 6],
 ] as const)(
   "what somebody put on a volume that is %s is refused, and no byte of it changed",
   async (state, images, every) => {

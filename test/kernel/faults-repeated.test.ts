@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { share } from "../campaign.ts";
 import {
   MiB,
   type World,
@@ -95,21 +96,24 @@ test.each(["ext4", "block"] as const)("each RPC about %s twice in a row, then ei
   expect(await logicalVolumes(world)).toEqual([]);
 });
 
-test.each(["ext4", "block"] as const)("each RPC about %s eight times at once, as if it came once", async (kind) => {
-  const once = await lifeOf(kind, await pathFor(kind, "once"));
-  const many = await lifeOf(kind, await pathFor(kind, "many"));
-  for (const [index, { name, make }] of many.entries()) {
-    const commitsForMany = await commitsOf(async () => {
-      const [first, ...others] = await Promise.all(Array.from({ length: atOnce }, make));
-      expect([name, ...others]).toEqual([name, ...others.map(() => first)]);
-    });
-    const commitsForOne = await commitsOf(async () => {
-      await once[index]?.make();
-    });
-    expect([name, commitsForMany]).toEqual([name, commitsForOne]);
-  }
-  expect(await logicalVolumes(world)).toEqual([]);
-});
+test.each(share(["ext4", "block"] as const, 2))(
+  "each RPC about %s eight times at once, as if it came once",
+  async (kind) => {
+    const once = await lifeOf(kind, await pathFor(kind, "once"));
+    const many = await lifeOf(kind, await pathFor(kind, "many"));
+    for (const [index, { name, make }] of many.entries()) {
+      const commitsForMany = await commitsOf(async () => {
+        const [first, ...others] = await Promise.all(Array.from({ length: atOnce }, make));
+        expect([name, ...others]).toEqual([name, ...others.map(() => first)]);
+      });
+      const commitsForOne = await commitsOf(async () => {
+        await once[index]?.make();
+      });
+      expect([name, commitsForMany]).toEqual([name, commitsForOne]);
+    }
+    expect(await logicalVolumes(world)).toEqual([]);
+  },
+);
 
 async function commitsOf(work: () => Promise<void>): Promise<number> {
   const before = await commits();

@@ -88,11 +88,9 @@ test("what others do shows in the capacity at once", async () => {
     ["lvremove", `${group}/c`],
     ["vgreduce", group, pathOf(1)],
   ];
-  for (let round = 0; round < 2; round += 1) {
-    for (const [command, ...args] of deeds) {
-      await foreign(command, ...args);
-      expect([command, await capacity()]).toEqual([command, await freeBytes()]);
-    }
+  for (const [command, ...args] of deeds) {
+    await foreign(command, ...args);
+    expect([command, await capacity()]).toEqual([command, await freeBytes()]);
   }
 });
 

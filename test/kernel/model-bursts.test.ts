@@ -4,7 +4,7 @@ import { type Given, type Subject, openSubject } from "./model-support.ts";
 import { type Command, type Model, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
-const bursts = 200;
+const bursts = 120;
 const callsInBurst = 4;
 const seed = seedOf("MODEL_SEED");
 

@@ -4,9 +4,9 @@ import { type Subject, openSubject } from "./model-support.ts";
 import { type Command, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
-const calls = 1200;
+const calls = 700;
 /** A walk that has not met all of `mustHappen` by then goes on until it has, or until here. */
-const callsAtMost = 2 * calls;
+const callsAtMost = 2400;
 /** Calls between two looks at LVM and the mount table. */
 const lookEvery = 5;
 const seed = seedOf("MODEL_SEED");

@@ -55,6 +55,9 @@ export function sanityTests(results: string, args: readonly string[]): Step {
   return programStep("csi-sanity", "csi-sanity/run.ts", results, args);
 }
 
+/** Makes what later steps need, whenever nobody else wants a processor. */
+export const preparations: Step = check("preparations", "nice", ["-n", "19", process.execPath, "test/prepare.ts"]);
+
 /** Power cuts in a mixed load; `args` are those of test/torture/torture.ts. Only a kernel of our own can be cut off. */
 export function powerCuts(results: string, args: readonly string[]): readonly Step[] {
   if (process.env["LAB"] === "host") return [];
@@ -73,7 +76,7 @@ export function imageTests(results: string, options: readonly string[]): Step {
     run: async () => {
       const status = await run("image/build", []);
       if (status !== 0) return broken(`image/build ended with ${status}`);
-      return runInLaboratory({ project: "image", file: "test/image/image.test.ts", results, options });
+      return runInLaboratory({ project: "image", files: ["test/image/image.test.ts"], results, options });
     },
   };
 }
