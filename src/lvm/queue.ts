@@ -1,19 +1,47 @@
-/** Work done one piece at a time, first come, first served. */
-export class Queue {
-  #last: Promise<unknown> = Promise.resolve();
+type Piece = () => Promise<void>;
 
-  /** Runs the work when all work before it has ended, well or badly. */
+/** Work done one piece at a time. First what ends something begun, then what begins something; each in its order. */
+export class Queue {
+  readonly #ending: Piece[] = [];
+  readonly #beginning: Piece[] = [];
+  #working: Promise<void> | undefined;
+
+  /** Runs the work when no other is under way, and none of this sort was given before it. */
   run<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work, work);
-    this.#last = result;
-    return result;
+    return this.#add(this.#ending, work);
+  }
+
+  /** Runs the work likewise, but when there is none of the other sort either. */
+  begin<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#add(this.#beginning, work);
   }
 
   /** Resolves when nothing is left to do, what is given meanwhile included. */
   async idle(): Promise<void> {
-    for (let last; last !== this.#last;) {
-      last = this.#last;
-      await last.catch(() => {});
+    while (this.#working !== undefined) await this.#working;
+  }
+
+  #add<Result>(pieces: Piece[], work: () => Promise<Result>): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    pieces.push(async () => {
+      try {
+        resolve(await work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+    this.#working ??= this.#workOff();
+    return promise;
+  }
+
+  async #workOff(): Promise<void> {
+    // so that pieces given together are taken in the right order, and the caller has the promise before it begins
+    await Promise.resolve();
+    for (;;) {
+      const next = this.#ending.shift() ?? this.#beginning.shift();
+      if (next === undefined) break;
+      await next();
     }
+    this.#working = undefined;
   }
 }

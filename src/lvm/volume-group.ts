@@ -39,7 +39,8 @@ export interface Extension extends StripedExtents {
 
 /**
  * One volume group. Reads never start a process; commands go to LVM one at a time, in the order of the calls, and are
- * never interrupted. A command that was carried out is durable when its promise resolves, and the next `read` shows it.
+ * never interrupted. Only a creation lets others go before it: of many claims at once the first are ready early then,
+ * and the metadata, which each command reads and writes whole, is not full of half-made volumes meanwhile. A command that was carried out is durable when its promise resolves, and the next `read` shows it.
  *
  * Every method rejects with LvmError: besides the kinds that it names, groupMissing, groupAmbiguous, groupUnreadable,
  * physicalVolumeMissing, metadataFull, locked, outcomeUnknown and refused.
@@ -79,11 +80,13 @@ export class VolumeGroup {
    * @param plan decides on the volume, given the group as it is when it is its turn; what it throws is thrown on
    * @throws LvmError noSpace, volumeExists
    */
-  create(plan: (state: VolumeGroupState) => NewVolume): Promise<void> {
-    return this.#change("lvcreate", (state) => {
+  async create(plan: (state: VolumeGroupState) => NewVolume): Promise<void> {
+    const build = (state: VolumeGroupState): readonly string[] => {
       const volume = plan(state);
       return createArguments(state.name, { ...volume, nodes: nodesOf(state, volume.physicalVolumes ?? []) });
-    });
+    };
+    this.#refuseWhenClosed();
+    return this.#queue.begin(async () => requireSuccess("lvcreate", await this.#commands.change(build)));
   }
 
   /** Removes a volume. Removals that wait share one commit. @throws LvmError volumeInUse, volumeMissing */
