@@ -1,7 +1,8 @@
 import type { BlockDevice, Devices, HeldDevice } from "./host.ts";
 import { createDiskCheck } from "./disk-check.ts";
 import { createMappingFinder } from "./mapping-finder.ts";
-import { findNumber, listDevices } from "./sysfs-devices.ts";
+import { createDeviceLister } from "./device-lister.ts";
+import { describeDevice, findNumber } from "./sysfs-devices.ts";
 import type { RunJob } from "./worker-pool.ts";
 import { createWritableDevice } from "./writable-device.ts";
 
@@ -14,7 +15,8 @@ const SYSFS = "/sys";
 export function createDevices(runJob: RunJob): Devices {
   const findMapping = createMappingFinder(SYSFS);
   return {
-    list: () => listDevices(SYSFS),
+    list: createDeviceLister(SYSFS),
+    findNamed: async (name) => describeDevice(SYSFS, name),
     findMapping: async (name) => findMapping(name),
     findNumber: async (number) => findNumber(SYSFS, number),
     read: (device, ranges) =>

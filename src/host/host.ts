@@ -51,11 +51,11 @@ export interface ByteRange {
 }
 
 export interface Devices {
-  /** All block devices with their partitions. Opens none of them. */
+  /** All, with partitions. A logical volume's is as when first listed, but its holders; those are no volumes. */
   list(): Promise<readonly BlockDevice[]>;
-  /** The device-mapper device of that name, looked up in sysfs. Opens nothing. */
+  /** These three, by "dm-3", by device-mapper's name and by "major:minor", look in sysfs, and open nothing. */
+  findNamed(kernelName: string): Promise<BlockDevice | undefined>;
   findMapping(name: string): Promise<BlockDevice | undefined>;
-  /** The device with that "major:minor", looked up in sysfs. Opens nothing. */
   findNumber(number: string): Promise<BlockDevice | undefined>;
   /**
    * Reads the ranges past the page cache's old content, one result each, in order.
@@ -66,8 +66,8 @@ export interface Devices {
   /** Makes what was written to the device durable (fdatasync of its node). */
   flush(device: BlockDevice): Promise<void>;
   /**
-   * Resolves when the disk under the device has answered a small read, however long it hangs. Of the volumes of one disk
-   * one is read at a time; none waits for another disk.
+   * Resolves when the disk under the device has answered a small read, however long it hangs. Of one disk's volumes one
+   * is read at a time; none waits for another disk.
    * @throws SystemError as `read` does; EAGAIN when too many wait for that disk
    */
   checkDisk(device: BlockDevice): Promise<void>;

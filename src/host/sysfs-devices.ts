@@ -1,27 +1,12 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
 import { hasCode } from "./error-code.ts";
 import { readAttribute, readMapping } from "./sysfs.ts";
 
 const SECTOR_BYTES = 512;
-/** So many devices take a millisecond or two; others get their turn after them. */
-const DEVICES_AT_ONCE = 32;
-
 /** Block devices as sysfs describes them, in the directory where it is mounted. All of it is in memory. */
-
-/** All block devices and their partitions. */
-export async function listDevices(sysfs: string): Promise<readonly BlockDevice[]> {
-  const devices: BlockDevice[] = [];
-  for (const [index, name] of kernelNames(sysfs).entries()) {
-    if (index > 0 && index % DEVICES_AT_ONCE === 0) await setImmediate();
-    const device = describeDevice(sysfs, name);
-    if (device !== undefined) devices.push(device);
-  }
-  return devices;
-}
 
 /** The device with that "major:minor". @throws SystemError EINVAL when it is no such number */
 export function findNumber(sysfs: string, number: string): BlockDevice | undefined {
@@ -54,7 +39,7 @@ export function describeDevice(sysfs: string, kernelName: string): BlockDevice |
     name: kernelName,
     number,
     sizeBytes: Number(sectors) * SECTOR_BYTES,
-    holders: holdersOf(directory),
+    holders: namesIn(`${directory}/holders`),
     mapping,
     backingFile: kernelName.startsWith("loop") ? readAttribute(`${directory}/loop/backing_file`) : undefined,
   };
@@ -64,9 +49,14 @@ export function kernelNames(sysfs: string): readonly string[] {
   return readdirSync(`${sysfs}/class/block`);
 }
 
-function holdersOf(directory: string): readonly string[] {
+/** What lies under the device: the other end of `holders`. A partition has nothing here. */
+export function lowerDevicesOf(sysfs: string, kernelName: string): readonly string[] {
+  return namesIn(`${sysfs}/class/block/${kernelName}/slaves`);
+}
+
+function namesIn(directory: string): readonly string[] {
   try {
-    return readdirSync(`${directory}/holders`);
+    return readdirSync(directory);
   } catch (error) {
     if (hasCode(error, ["ENOENT"])) {
       return [];

@@ -29,6 +29,7 @@ export function fakeDisks(images: readonly Buffer[]): FakeDisks {
     beforeRead: () => {},
     devices: {
       list: async () => [...disks.images.keys()].map(fakeDevice),
+      findNamed: unused,
       findMapping: unused,
       findNumber: unused,
       async read(device, ranges) {

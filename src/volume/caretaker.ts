@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { VolumeError } from "../errors.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { VolumeGroup } from "../lvm/volume-group.ts";
@@ -94,11 +95,13 @@ export class Caretaker {
   }
 
   async #resumeSuspended(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
-    const devices = await this.#context.host.devices.list();
-    const suspended = new Set(devices.flatMap(({ mapping }) => (mapping?.suspended === true ? mapping.uuid : [])));
     for (const { logicalVolume } of volumesOf(this.#context, group, state)) {
+      // others get their turn between a thousand volumes
+      await setImmediate();
+      const device = await this.#context.host.devices.findMapping(logicalVolume.mappingName);
+      const mapping = device?.mapping;
       // A command of ours or of another suspends for moments only; activeDevice asks again under LVM's lock.
-      if (!suspended.has(logicalVolume.mappingUuid)) continue;
+      if (mapping?.uuid !== logicalVolume.mappingUuid || !mapping.suspended) continue;
       await activeDevice(this.#context, group, logicalVolume).catch((error: unknown) => {
         this.#context.log.warn({ volume: logicalVolume.name, error: String(error) }, "a device stays suspended");
       });

@@ -86,16 +86,12 @@ export async function ownershipOf(
 
 /** The block device behind a mount; undefined if it is gone; "none" if the mount never had one. */
 async function deviceOf(context: Context, entry: MountEntry): Promise<BlockDevice | undefined | "none"> {
-  if (isNodeMount(entry)) return deviceNamed(context, entry.root.slice(1));
+  if (isNodeMount(entry)) return context.host.devices.findNamed(entry.root.slice(1));
   if (!entry.number.startsWith("0:")) return context.host.devices.findNumber(entry.number);
   const [, mapping, kernelName] = /^\/dev\/(?:mapper\/(.+)|(dm-\d+))$/.exec(entry.source) ?? [];
   if (entry.type !== "btrfs") return "none";
   if (mapping !== undefined) return context.host.devices.findMapping(mapping);
-  return kernelName === undefined ? "none" : deviceNamed(context, kernelName);
-}
-
-async function deviceNamed(context: Context, kernelName: string): Promise<BlockDevice | undefined> {
-  return (await context.host.devices.list()).find((device) => device.name === kernelName);
+  return kernelName === undefined ? "none" : context.host.devices.findNamed(kernelName);
 }
 
 function isMountOf(entry: MountEntry, device: BlockDevice, carriesBtrfs: boolean): boolean {
