@@ -1,14 +1,12 @@
-import { lstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { BlockDevice } from "./host.ts";
-import { describeDevice, kernelNames, lowerDevicesOf } from "./sysfs-devices.ts";
+import { describeDevice, inodeOf, kernelNames, lowerDevicesOf } from "./sysfs-devices.ts";
 
 /** So many devices take a millisecond or two; others get their turn after them. */
 const devicesAtOnce = 32;
 
 /** A logical volume's device as it was when it was first seen. */
 interface Seen {
-  /** Of its entry in sysfs: the next device that gets its name in the kernel has another (fs/kernfs, kernfs_ino). */
   readonly inode: bigint;
   readonly device: BlockDevice;
 }
@@ -53,11 +51,6 @@ function describe(sysfs: string, volumes: Map<string, Seen>, name: string): Bloc
   const isVolume = device?.mapping?.uuid.startsWith("LVM-") === true;
   if (isVolume && inode !== undefined && inode === inodeOf(sysfs, name)) volumes.set(name, { inode, device });
   return device;
-}
-
-/** Undefined when there is no such device any more. */
-function inodeOf(sysfs: string, name: string): bigint | undefined {
-  return lstatSync(`${sysfs}/class/block/${name}`, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function forgetAllBut(volumes: Map<string, Seen>, names: ReadonlySet<string>): void {

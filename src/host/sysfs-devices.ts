@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
@@ -47,6 +47,14 @@ export function describeDevice(sysfs: string, kernelName: string): BlockDevice |
 
 export function kernelNames(sysfs: string): readonly string[] {
   return readdirSync(`${sysfs}/class/block`);
+}
+
+/**
+ * Of the device's entry in sysfs: the next device that gets its name in the kernel has another one (fs/kernfs/dir.c,
+ * kernfs_ino). Undefined when there is no such device any more.
+ */
+export function inodeOf(sysfs: string, kernelName: string): bigint | undefined {
+  return lstatSync(`${sysfs}/class/block/${kernelName}`, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** What lies under the device: the other end of `holders`. A partition has nothing here. */
