@@ -26,12 +26,16 @@ export function createDeviceLister(sysfs: string): () => Promise<readonly BlockD
       const device = seenVolume(sysfs, volumes, name) ?? describe(sysfs, volumes, name);
       if (device === undefined) continue;
       devices.push(device);
-      if (volumes.has(name)) continue;
+      if (isVolume(device)) continue;
       for (const lower of lowerDevicesOf(sysfs, name)) holders.set(lower, [...(holders.get(lower) ?? []), name]);
     }
     forgetAllBut(volumes, new Set(names));
-    return devices.map((device) => (volumes.has(device.name) ? heldBy(device, holders.get(device.name)) : device));
+    return devices.map((device) => (isVolume(device) ? heldBy(device, holders.get(device.name)) : device));
   };
+}
+
+function isVolume(device: BlockDevice | undefined): device is BlockDevice {
+  return device?.mapping?.uuid.startsWith("LVM-") === true;
 }
 
 function heldBy(device: BlockDevice, holders: readonly string[] = []): BlockDevice {
@@ -48,8 +52,7 @@ function describe(sysfs: string, volumes: Map<string, Seen>, name: string): Bloc
   // before the rest: what is described may already be the next device of that name, never the one before
   const inode = inodeOf(sysfs, name);
   const device = describeDevice(sysfs, name);
-  const isVolume = device?.mapping?.uuid.startsWith("LVM-") === true;
-  if (isVolume && inode !== undefined && inode === inodeOf(sysfs, name)) volumes.set(name, { inode, device });
+  if (isVolume(device) && inode !== undefined && inode === inodeOf(sysfs, name)) volumes.set(name, { inode, device });
   return device;
 }
 

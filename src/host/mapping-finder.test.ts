@@ -45,6 +45,17 @@ test("mappings that swapped their names are told apart", () => {
   expect(find("vg-b")).toMatchObject({ name: "dm-0" });
 });
 
+test("a mapping that was renamed is found also after another one that appeared meanwhile", () => {
+  const find = createMappingFinder(sysfs);
+  showMapping(sysfs, 0, "vg-a");
+  expect(find("vg-a")).toMatchObject({ name: "dm-0" });
+  showMapping(sysfs, 0, "vg-b");
+  showMapping(sysfs, 1, "vg-c");
+  report();
+  expect(find("vg-c")).toMatchObject({ name: "dm-1" });
+  expect(find("vg-b")).toMatchObject({ name: "dm-0" });
+});
+
 test("a mapping that has gone is not found", () => {
   const find = createMappingFinder(sysfs);
   showMapping(sysfs, 0, "vg-a");

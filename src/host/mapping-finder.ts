@@ -25,9 +25,12 @@ export function createMappingFinder(sysfs: string): (name: string) => BlockDevic
     if (atOnce !== undefined) return atOnce;
     const changes = readAttribute(`${sysfs}/kernel/uevent_seqnum`);
     if (changes !== undefined && changes === readAfter && !lastSeen.has(name)) return undefined;
-    readAfter = changes;
-    for (const inodesKnown of [true, false]) {
-      if (!inodesKnown) seen.clear();
+    for (const everyName of [false, true]) {
+      if (everyName) {
+        seen.clear();
+        // only now is it known that no other name is there: the first look passes over what was renamed
+        readAfter = changes;
+      }
       readNames(sysfs, seen);
       lastSeen.clear();
       for (const [kernelName, { name: one }] of seen) lastSeen.set(one, kernelName);

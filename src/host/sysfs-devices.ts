@@ -51,7 +51,7 @@ export function kernelNames(sysfs: string): readonly string[] {
 
 /**
  * Of the device's entry in sysfs: the next device that gets its name in the kernel has another one (fs/kernfs/dir.c,
- * kernfs_ino). Undefined when there is no such device any more.
+ * __kernfs_new_node). Undefined when there is no such device any more.
  */
 export function inodeOf(sysfs: string, kernelName: string): bigint | undefined {
   return lstatSync(`${sysfs}/class/block/${kernelName}`, { bigint: true, throwIfNoEntry: false })?.ino;

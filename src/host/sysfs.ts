@@ -7,8 +7,9 @@ export function readAttribute(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").replace(/\n$/, "");
   } catch (error) {
-    // EINVAL is what device-mapper's attributes say of a device that is just going (drivers/md/dm-sysfs.c, dm_attr_show).
-    if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO", "EINVAL"])) {
+    // EINVAL and EIO are what device-mapper's attributes say of a device that is just going (drivers/md/dm-sysfs.c,
+    // dm_attr_show and dm_attr_name_show).
+    if (hasCode(error, ["ENOENT", "ENOTDIR", "ENODEV", "ENXIO", "EINVAL", "EIO"])) {
       return undefined;
     }
     throw error;

@@ -30,3 +30,19 @@ test("a piece that fails is told to its caller alone", async () => {
   expect(await good).toBe(1);
   await queue.idle();
 });
+
+test("what begins something waits for no endless row of others", async () => {
+  const queue = new Queue();
+  let others = 0;
+  let isDone = false;
+  const another = async (): Promise<void> => {
+    others += 1;
+    if (!isDone && others < 1000) void queue.run(another);
+  };
+  void queue.run(another);
+  await queue.begin(async () => {
+    isDone = true;
+  });
+  expect(others).toBe(50);
+  await queue.idle();
+});

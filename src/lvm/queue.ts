@@ -1,5 +1,8 @@
 type Piece = () => Promise<void>;
 
+/** After so many in a row that go first, one of those that wait for them has its turn: none waits for ever. */
+const mostInARow = 50;
+
 /** Work done one piece at a time. First what ends something begun, then what begins something; each in its order. */
 export class Queue {
   readonly #ending: Piece[] = [];
@@ -37,11 +40,17 @@ export class Queue {
   async #workOff(): Promise<void> {
     // so that pieces given together are taken in the right order, and the caller has the promise before it begins
     await Promise.resolve();
-    for (;;) {
-      const next = this.#ending.shift() ?? this.#beginning.shift();
-      if (next === undefined) break;
-      await next();
+    let inARow = 0;
+    for (let next = this.#next(inARow); next !== undefined; next = this.#next(inARow)) {
+      inARow = next.goesFirst ? inARow + 1 : 0;
+      await next.piece();
     }
     this.#working = undefined;
+  }
+
+  #next(inARow: number): { readonly piece: Piece; readonly goesFirst: boolean } | undefined {
+    const goesFirst = this.#ending.length > 0 && (inARow < mostInARow || this.#beginning.length === 0);
+    const piece = (goesFirst ? this.#ending : this.#beginning).shift();
+    return piece === undefined ? undefined : { piece, goesFirst };
   }
 }

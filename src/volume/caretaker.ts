@@ -95,13 +95,16 @@ export class Caretaker {
   }
 
   async #resumeSuspended(group: VolumeGroup, state: VolumeGroupState): Promise<void> {
+    const { devices } = this.#context.host;
+    // by uuid: a command that renames, and was killed, leaves the device suspended under its old name
+    const names = new Map((await devices.list()).map(({ mapping, name }) => [mapping?.uuid, name]));
     for (const { logicalVolume } of volumesOf(this.#context, group, state)) {
       // others get their turn between a thousand volumes
       await setImmediate();
-      const device = await this.#context.host.devices.findMapping(logicalVolume.mappingName);
-      const mapping = device?.mapping;
+      const name = names.get(logicalVolume.mappingUuid);
+      const device = name === undefined ? undefined : await devices.findNamed(name);
       // A command of ours or of another suspends for moments only; activeDevice asks again under LVM's lock.
-      if (mapping?.uuid !== logicalVolume.mappingUuid || !mapping.suspended) continue;
+      if (device?.mapping?.uuid !== logicalVolume.mappingUuid || !device.mapping.suspended) continue;
       await activeDevice(this.#context, group, logicalVolume).catch((error: unknown) => {
         this.#context.log.warn({ volume: logicalVolume.name, error: String(error) }, "a device stays suspended");
       });
