@@ -148,8 +148,9 @@ test("the outcome of a command is unknown when its process is killed, and the ne
   const holder = spawn("flock", [`${lockDirectory}/V_labkill`, "-c", "echo held; exec sleep 3"]);
   await once(holder.stdout, "data");
   const creation = group.create(() => ({ ...one, name: "b" }));
-  const removal = group.remove("a");
+  // a creation that has not begun would let the removal go first
   await pause(500);
+  const removal = group.remove("a");
   await killLvmOf("labkill");
   await expect(creation).rejects.toMatchObject({ name: "LvmError", kind: "outcomeUnknown" });
   await removal;
