@@ -1,55 +1,107 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { claim, mountPath, pod } from "./manifests.ts";
+import { kubectl } from "./inside.ts";
+import { claim, type ClaimOptions, devicePath, mountPath, pod, storageClass } from "./manifests.ts";
 import { type Claim, openScene, type Scene } from "./scene.ts";
+import { until } from "./until.ts";
 import { logicalVolumes } from "./volumes.ts";
 
 const MiB = 2 ** 20;
+const btrfsClass = "test-btrfs";
+
+/** A sort of claim that grows under its pod; sizes in mebibytes. */
+interface Sort {
+  readonly name: string;
+  readonly options: ClaimOptions;
+  readonly from: number;
+  readonly to: number;
+}
+
+const sorts: readonly Sort[] = [
+  { name: "ext4", options: {}, from: 64, to: 128 },
+  { name: "xfs", options: { storageClass: "lvm-local-csi-xfs" }, from: 320, to: 448 },
+  { name: "btrfs", options: { storageClass: btrfsClass }, from: 256, to: 384 },
+  { name: "block", options: { volumeMode: "Block" }, from: 64, to: 128 },
+];
+
 let scene: Scene;
 
 beforeAll(async () => {
   scene = await openScene("expansion");
+  await scene.apply(storageClass(btrfsClass, { parameters: { "csi.storage.k8s.io/fstype": "btrfs" } }));
 });
 
-afterAll(() => scene.close());
+afterAll(async () => {
+  await scene.close();
+  await kubectl(["delete", "storageclass", btrfsClass]);
+});
 
-test("ext4 grows under a pod that writes: the pod, the claim and the volume show it", async () => {
-  const writes = `while :; do date >>${mountPath}/log; sync; sleep 0.2; done`;
-  await scene.apply(claim("data", "64Mi"), pod("writer", "data", { command: ["sh", "-c", writes] }));
-  const { spec } = await scene.running("writer");
-  const before = await fileSystemBytes("writer");
+test.each(sorts)("$name grows under a pod that writes: the pod, the claim and the volume show it", async (sort) => {
+  const { name, options, from, to } = sort;
+  const command = ["sh", "-c", `while :; do i=$((i + 1)); ${writeNumber(sort)}; sleep 0.2; done`];
+  await scene.apply(
+    claim(name, `${from}Mi`, options),
+    pod(name, name, { command, volumeMode: options.volumeMode ?? "Filesystem" }),
+  );
+  const { spec } = await scene.running(name);
+  await until("it has written", () => expectNumberAbove(sort, 0));
+  const before = await seenBytes(sort);
 
   const start = performance.now();
-  await request("128Mi");
-  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=128Mi", "--timeout=120s", "pvc/data");
-  console.log(`expansion until the claim shows it: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  await request(name, `${to}Mi`);
+  await scene.kubectl("wait", `--for=jsonpath={.status.capacity.storage}=${to}Mi`, "--timeout=120s", `pvc/${name}`);
+  console.log(`${name}, expansion until the claim shows it: ${((performance.now() - start) / 1000).toFixed(1)} s`);
 
-  const volume = await scene.volumeOf("data");
-  expect(volume.spec.capacity.storage).toBe("128Mi");
-  expect((await logicalVolumes(spec.nodeName ?? "")).get(volume.name)).toBe(128 * MiB);
-  expect(await fileSystemBytes("writer")).toBeGreaterThan(before + 48 * MiB);
-  const lines = await scene.exec("writer", "sh", "-c", `wc -l <${mountPath}/log`);
-  await scene.exec("writer", "sleep", "2");
-  expect(Number(await scene.exec("writer", "sh", "-c", `wc -l <${mountPath}/log`))).toBeGreaterThan(Number(lines));
+  const volume = await scene.volumeOf(name);
+  expect(volume.spec.capacity.storage).toBe(`${to}Mi`);
+  expect((await logicalVolumes(spec.nodeName ?? "")).get(volume.name)).toBe(to * MiB);
+  expect(await seenBytes(sort)).toBeGreaterThan(before + 0.75 * (to - from) * MiB);
+  const number = await writtenNumber(sort);
+  await until("it goes on writing", () => expectNumberAbove(sort, number));
 });
 
 test("beyond the room the claim says why, and may be lowered again", async () => {
-  await request("64Gi");
+  const ext4 = sorts[0] as Sort;
+  await request("ext4", "64Gi");
   const reason = "--for=jsonpath={.status.allocatedResourceStatuses.storage}=ControllerResizeInfeasible";
-  await scene.kubectl("wait", reason, "--timeout=60s", "pvc/data");
-  const events = await scene.kubectl("get", "events", "--field-selector=involvedObject.name=data", "--output=json");
+  await scene.kubectl("wait", reason, "--timeout=60s", "pvc/ext4");
+  const events = await scene.kubectl("get", "events", "--field-selector=involvedObject.name=ext4", "--output=json");
   expect(events).toMatch(/OutOfRange/);
 
-  await request("132Mi");
-  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=132Mi", "--timeout=120s", "pvc/data");
-  expect((await scene.get<Claim>("pvc", "data")).status.phase).toBe("Bound");
-  expect(await scene.exec("writer", "head", "-n", "1", `${mountPath}/log`)).toMatch(/20\d\d/);
+  await request("ext4", "132Mi");
+  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=132Mi", "--timeout=120s", "pvc/ext4");
+  expect((await scene.get<Claim>("pvc", "ext4")).status.phase).toBe("Bound");
+  const number = await writtenNumber(ext4);
+  expect(number).toBeGreaterThan(0);
+  await until("it goes on writing", () => expectNumberAbove(ext4, number));
 });
 
-async function request(storage: string): Promise<void> {
+async function request(name: string, storage: string): Promise<void> {
   const patch = JSON.stringify({ spec: { resources: { requests: { storage } } } });
-  await scene.kubectl("patch", "pvc", "data", `--patch=${patch}`);
+  await scene.kubectl("patch", "pvc", name, `--patch=${patch}`);
 }
 
-async function fileSystemBytes(name: string): Promise<number> {
-  return Number(await scene.exec(name, "sh", "-c", `df --output=size -B1 ${mountPath} | tail -n 1`));
+/** A shell's command that writes $i to the volume, and waits until it is on the disk. */
+function writeNumber({ options }: Sort): string {
+  return options.volumeMode === "Block"
+    ? `printf '%012d' $i | dd of=${devicePath} conv=notrunc,fsync status=none`
+    : `echo $i >>${mountPath}/log; sync ${mountPath}/log`;
+}
+
+/** The last number that it wrote. */
+async function writtenNumber({ name, options }: Sort): Promise<number> {
+  const read = options.volumeMode === "Block" ? `head -c 12 ${devicePath}` : `tail -n 1 ${mountPath}/log`;
+  return Number(await scene.exec(name, "sh", "-c", read));
+}
+
+async function expectNumberAbove(sort: Sort, number: number): Promise<void> {
+  expect(await writtenNumber(sort)).toBeGreaterThan(number);
+}
+
+/** How large the volume is for its pod. */
+async function seenBytes({ name, options }: Sort): Promise<number> {
+  const look =
+    options.volumeMode === "Block"
+      ? `blockdev --getsize64 ${devicePath}`
+      : `df --output=size -B1 ${mountPath} | tail -n 1`;
+  return Number(await scene.exec(name, "sh", "-c", look));
 }

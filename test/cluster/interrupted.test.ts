@@ -5,7 +5,7 @@ import { kubectl } from "./inside.ts";
 import { claim, storageClass } from "./manifests.ts";
 import { openScene, type Scene } from "./scene.ts";
 import { until } from "./until.ts";
-import { logicalVolumes } from "./volumes.ts";
+import { volumesOfNodes } from "./volumes.ts";
 
 const immediate = "test-interrupted";
 const claims = Array.from({ length: 20 }, (_, index) => `claim-${index}`);
@@ -51,8 +51,3 @@ test.each(["controller", "node"] as const)(
     );
   },
 );
-
-async function volumesOfNodes(): Promise<readonly string[]> {
-  const nodes = await Promise.all(["node1", "node2"].map(logicalVolumes));
-  return nodes.flatMap((volumes) => volumes.keys().toArray());
-}

@@ -16,6 +16,12 @@ export async function logicalVolumes(node: string): Promise<ReadonlyMap<string, 
   return new Map(lines.map(([name = "", size]) => [name, Number(size)]));
 }
 
+/** The names of all logical volumes of both nodes. */
+export async function volumesOfNodes(): Promise<readonly string[]> {
+  const nodes = await Promise.all(["node1", "node2"].map(logicalVolumes));
+  return nodes.flatMap((volumes) => volumes.keys().toArray());
+}
+
 /** Bytes of the node's volume group that belong to nobody. */
 export async function freeBytes(node: string): Promise<number> {
   const [line] = await reported(node, ["vgs", "--options=vg_free"]);
