@@ -3,11 +3,11 @@ import { accountOf, requests, rightFor, rightsOf } from "./audit.ts";
 import { claim, pod } from "./manifests.ts";
 import { openScene, type Scene } from "./scene.ts";
 
-/** Used only in trouble, which this file does not make. */
+/** Used only in trouble, which other files make, and then look for it. */
 const forTrouble = new Set([
-  // the volume to be deleted is on a node that the watch has not
+  // the volume to be deleted is on a node that the watch has not: node-gone.test.ts
   "get nodes",
-  // the node that the scheduler chose was full after all
+  // the node that the scheduler chose was full after all: full-node.test.ts
   "update persistentvolumeclaims",
 ]);
 
