@@ -70,13 +70,26 @@ function isChecksumRight(bytes: Uint8Array, superblock: Fields): boolean {
   }
 }
 
+/** BTRFS_FEATURE_INCOMPAT_BIG_METADATA: what a mounting kernel adds where a node is larger than a page of memory. */
+const BIG_METADATA = 0x20;
+
+/** Where the last four commits noted the roots of their trees (struct btrfs_root_backup). */
+const BACKUPS = [0, 1, 2, 3].map((index) => 0xb2b + index * 0xa8);
+
 /**
- * The kernel's commits make uuid_tree_generation equal to their generation (mkfs.btrfs leaves 0), and an fsync before
- * that points log_root at its log. Only a mount that ends within the moment in which a kernel thread looks through the
- * uuid tree leaves neither, and a volume whose mkfs was interrupted is mounted by nobody but an administrator.
+ * mkfs.btrfs leaves none of these signs. A commit of the kernel makes uuid_tree_generation equal to its generation, but
+ * only once a kernel thread has looked through the uuid tree: a mount that ends before that leaves the flag, and the
+ * device tree, to which its first commit adds the device's statistics, newer than the chunk tree, with which alone
+ * mkfs.btrfs writes it. An fsync before any commit points log_root at its log.
  */
 function wasMounted(superblock: Fields): boolean {
   const logRoot = superblock.u64(0x60);
+  const incompatibleFeatures = superblock.u32(0xbc);
   const uuidTreeGeneration = superblock.u64(0x233);
-  return logRoot !== 0 || uuidTreeGeneration !== 0;
+  return (
+    logRoot !== 0 ||
+    uuidTreeGeneration !== 0 ||
+    (incompatibleFeatures & BIG_METADATA) !== 0 ||
+    BACKUPS.some((backup) => superblock.u64(backup + 72) !== superblock.u64(backup + 24))
+  );
 }

@@ -13,6 +13,7 @@ import { type FilesystemName, filesystemNames, minimumBytes } from "../../src/fi
 import { type Contents, probe, probeRanges } from "../../src/filesystem/probe.ts";
 import { type OpenHost, createHost } from "../../src/host/create-host.ts";
 import type { BlockDevice, Host } from "../../src/host/host.ts";
+import { btrfsMountSigns, eraseMountSigns } from "./btrfs-signs.ts";
 
 jest.setTimeout(120_000);
 
@@ -111,12 +112,32 @@ test.each([
     await make(host.programs, filesystem, volume.devicePath, { force: false, extra });
     expect(await volume.probe()).toMatchObject({ filesystem, everMounted: false, needsCheck: false });
     await volume.mount(filesystem);
-    // A kernel thread first looks through btrfs' uuid tree.
-    await pause(500);
     await volume.unmount();
     expect(await volume.probe()).toMatchObject({ filesystem, everMounted: true, needsCheck: false });
     await make(host.programs, filesystem, volume.devicePath, { force: true, extra });
     expect(await volume.probe()).toMatchObject({ filesystem, everMounted: false });
+  });
+});
+
+function probeWithout(volume: Volume, signs: typeof btrfsMountSigns): Promise<Contents> {
+  return probe(volume.device.sizeBytes, async (ranges) => {
+    const [start, ...others] = await host.devices.read(volume.device, ranges);
+    return [eraseMountSigns(start ?? new Uint8Array(), signs), ...others];
+  });
+}
+
+test("btrfs tells by each single sign that it was mounted: a short mount need not leave all", async () => {
+  await withVolume(320 * MEBIBYTE, async (volume) => {
+    await make(host.programs, "btrfs", volume.devicePath, fresh);
+    await volume.mount("btrfs");
+    // A kernel thread first looks through the uuid tree.
+    await pause(500);
+    await volume.unmount();
+    for (const kept of btrfsMountSigns) {
+      const erased = btrfsMountSigns.filter((sign) => sign !== kept);
+      expect({ kept, ...(await probeWithout(volume, erased)) }).toMatchObject({ kept, everMounted: true });
+    }
+    expect(await probeWithout(volume, btrfsMountSigns)).toMatchObject({ filesystem: "btrfs", everMounted: false });
   });
 });
 
