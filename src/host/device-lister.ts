@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { BlockDevice } from "./host.ts";
+import { isLogicalVolume } from "./sysfs.ts";
 import { describeDevice, inodeOf, kernelNames, lowerDevicesOf } from "./sysfs-devices.ts";
 
 /** So many devices take a millisecond or two; others get their turn after them. */
@@ -26,16 +27,12 @@ export function createDeviceLister(sysfs: string): () => Promise<readonly BlockD
       const device = seenVolume(sysfs, volumes, name) ?? describe(sysfs, volumes, name);
       if (device === undefined) continue;
       devices.push(device);
-      if (isVolume(device)) continue;
+      if (isLogicalVolume(device)) continue;
       for (const lower of lowerDevicesOf(sysfs, name)) holders.set(lower, [...(holders.get(lower) ?? []), name]);
     }
     forgetAllBut(volumes, new Set(names));
-    return devices.map((device) => (isVolume(device) ? heldBy(device, holders.get(device.name)) : device));
+    return devices.map((device) => (isLogicalVolume(device) ? heldBy(device, holders.get(device.name)) : device));
   };
-}
-
-function isVolume(device: BlockDevice | undefined): device is BlockDevice {
-  return device?.mapping?.uuid.startsWith("LVM-") === true;
 }
 
 function heldBy(device: BlockDevice, holders: readonly string[] = []): BlockDevice {
@@ -52,7 +49,8 @@ function describe(sysfs: string, volumes: Map<string, Seen>, name: string): Bloc
   // before the rest: what is described may already be the next device of that name, never the one before
   const inode = inodeOf(sysfs, name);
   const device = describeDevice(sysfs, name);
-  if (isVolume(device) && inode !== undefined && inode === inodeOf(sysfs, name)) volumes.set(name, { inode, device });
+  if (isLogicalVolume(device) && inode !== undefined && inode === inodeOf(sysfs, name))
+    volumes.set(name, { inode, device });
   return device;
 }
 

@@ -1,7 +1,8 @@
 import type { BlockDevice, Devices, HeldDevice } from "./host.ts";
+import { createDeviceLister } from "./device-lister.ts";
 import { createDiskCheck } from "./disk-check.ts";
 import { createMappingFinder } from "./mapping-finder.ts";
-import { createDeviceLister } from "./device-lister.ts";
+import { isLogicalVolume } from "./sysfs.ts";
 import { describeDevice, findNumber } from "./sysfs-devices.ts";
 import type { RunJob } from "./worker-pool.ts";
 import { createWritableDevice } from "./writable-device.ts";
@@ -36,10 +37,6 @@ export function createDevices(runJob: RunJob): Devices {
       return createHeldDevice(runJob, device, fd);
     },
   };
-}
-
-function isLogicalVolume({ mapping }: BlockDevice): boolean {
-  return mapping?.uuid.startsWith("LVM-") === true;
 }
 
 function createHeldDevice(runJob: RunJob, device: BlockDevice, fd: number): HeldDevice {

@@ -67,7 +67,7 @@ export interface Devices {
   flush(device: BlockDevice): Promise<void>;
   /**
    * Resolves when the disk under the device has answered a small read, however long it hangs. Of one disk's volumes one
-   * is read at a time; none waits for another disk.
+   * is read at a time; none waits for another disk. What has answered within the last moments is not read again.
    * @throws SystemError as `read` does; EAGAIN when too many wait for that disk
    */
   checkDisk(device: BlockDevice): Promise<void>;
@@ -178,7 +178,8 @@ export interface FilesystemUsage {
 export interface Mounts {
   /** The kubelet directory as it was given, and what it resolved to at start (it is a symlink on some systems). */
   readonly kubeletDirectory: { readonly given: string; readonly resolved: string };
-  table(): Promise<readonly MountEntry[]>;
+  /** @param ageMs what was read at most so many milliseconds ago will do; 0 if left out. */
+  table(ageMs?: number): Promise<readonly MountEntry[]>;
   /** ENOENT of a parent is "absent" too. A corrupted mount (EIO, ENOTCONN, ESTALE) is "other". */
   status(path: string): Promise<PathStatus>;
   /** Makes the last component if it is absent. EEXIST when something else is there, ENOTEMPTY when it has contents. */

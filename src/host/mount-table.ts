@@ -6,15 +6,22 @@ const MOUNT_TABLE = "/proc/self/mountinfo";
 const MAXIMUM_READS = 5;
 
 /** The text that was read last, and what it says: with hundreds of mounts taking it apart costs more than reading it. */
-let last: { readonly text: string; readonly table: readonly MountEntry[] } = { text: "", table: [] };
+let last: { readonly text: string; readonly table: readonly MountEntry[]; readonly readAt: number } = {
+  text: "",
+  table: [],
+  readAt: Number.NEGATIVE_INFINITY,
+};
 
 /**
  * Reads the mounts of this process's namespace. The kernel gives the table out in pieces; before Linux 5.8 a mount that
  * ended meanwhile could hide another one, so what was read counts only when it is read twice.
+ * @param ageMs what was read at most so many milliseconds ago will do
  */
-export function readMountTable(): readonly MountEntry[] {
+export function readMountTable(ageMs = 0): readonly MountEntry[] {
+  const readAt = performance.now();
+  if (readAt - last.readAt < ageMs) return last.table;
   const text = mayHideMounts(release()) ? readTwice() : readFileSync(MOUNT_TABLE, "utf8");
-  if (text !== last.text) last = { text, table: parseMountTable(text) };
+  last = { text, table: text === last.text ? last.table : parseMountTable(text), readAt };
   return last.table;
 }
 

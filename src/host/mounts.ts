@@ -1,11 +1,9 @@
-import { readdirSync } from "node:fs";
 import type { BindMount, Mounts } from "./host.ts";
 import { parseKubeletPath } from "./kubelet-path.ts";
 import type { KubeletDirectory, KubeletPath } from "./kubelet-path.ts";
 import type { BindSource } from "./mount-jobs.ts";
 import { readMountTable } from "./mount-table.ts";
-import { hasCode } from "./error-code.ts";
-import { readAttribute } from "./sysfs.ts";
+import { namesIn, readAttribute } from "./sysfs.ts";
 import type { RunJob } from "./worker-pool.ts";
 
 const BTRFS = "/sys/fs/btrfs";
@@ -25,7 +23,7 @@ export function createMounts({ runJob, kubeletDirectory, directory }: MountsOpti
     "path" in source ? { path: parse(source.path), mountId: source.mountId } : source;
   return {
     kubeletDirectory,
-    table: async () => readMountTable(),
+    table: async (ageMs) => readMountTable(ageMs),
     status: async (path) => runJob("path", path, "pathStatus", { path: parse(path) }),
     makeDirectory: async (path) => runJob("path", path, "makeDirectory", { path: parse(path) }),
     makeFile: async (path) => runJob("path", path, "makeFile", { path: parse(path) }),
@@ -51,15 +49,4 @@ export function createMounts({ runJob, kubeletDirectory, directory }: MountsOpti
 /** The directory is missing while the kernel has not loaded btrfs; beside the filesystems it has `features`. */
 function btrfsDevices(): readonly string[] {
   return namesIn(BTRFS).flatMap((filesystem) => namesIn(`${BTRFS}/${filesystem}/devices`));
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasCode(error, ["ENOENT", "ENOTDIR"])) {
-      return [];
-    }
-    throw error;
-  }
 }

@@ -3,10 +3,11 @@ import { basename } from "node:path";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
 import { hasCode } from "./error-code.ts";
-import { readAttribute, readMapping } from "./sysfs.ts";
+import { namesIn, readAttribute, readMapping } from "./sysfs.ts";
+
+/** Block devices as sysfs describes them, in the directory where it is mounted. All of it is in memory. */
 
 const SECTOR_BYTES = 512;
-/** Block devices as sysfs describes them, in the directory where it is mounted. All of it is in memory. */
 
 /** The device with that "major:minor". @throws SystemError EINVAL when it is no such number */
 export function findNumber(sysfs: string, number: string): BlockDevice | undefined {
@@ -60,15 +61,4 @@ export function inodeOf(sysfs: string, kernelName: string): bigint | undefined {
 /** What lies under the device: the other end of `holders`. A partition has nothing here. */
 export function lowerDevicesOf(sysfs: string, kernelName: string): readonly string[] {
   return namesIn(`${sysfs}/class/block/${kernelName}/slaves`);
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasCode(error, ["ENOENT"])) {
-      return [];
-    }
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { hasCode } from "./error-code.ts";
-import type { DeviceMapping } from "./host.ts";
+import type { BlockDevice, DeviceMapping } from "./host.ts";
 
 /** The content of a small sysfs file without its newline; undefined when there is none, or its device has gone. */
 export function readAttribute(path: string): string | undefined {
@@ -27,4 +27,21 @@ export function readMapping(directory: string): DeviceMapping | undefined {
     return undefined;
   }
   return { name, uuid, suspended: suspended === "1" };
+}
+
+/** What a directory of sysfs holds; nothing when there is none, or its device has gone. */
+export function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasCode(error, ["ENOENT", "ENOTDIR"])) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+/** Whether the device is a logical volume of any group. */
+export function isLogicalVolume(device: BlockDevice | undefined): device is BlockDevice {
+  return device?.mapping?.uuid.startsWith("LVM-") === true;
 }

@@ -73,6 +73,7 @@ const cIoctl: (fd: number, request: number, type: "uint64_t *", range: BigUint64
 const cSyscall: (number: number, ...typesAndValues: readonly unknown[]) => number = libc.func(
   "long syscall(long number, ...)",
 );
+const cMallocTrim: (pad: number) => number = libc.func("int malloc_trim(size_t pad)");
 const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
 const cFlock: (fd: number, operation: number) => number = libc.func("int flock(int fd, int operation)");
 const cSigaddset: (signals: Uint8Array, signal: number) => number = libc.func(
@@ -189,6 +190,11 @@ export function blockSignal(signal: number): void {
 /** Drops the clean pages that the page cache holds of the range. */
 export function dropCached(fd: number, range: ByteRange): void {
   requireZero("posix_fadvise", cFadvise(fd, range.offset, range.length, POSIX_FADV_DONTNEED));
+}
+
+/** Gives memory that the C library keeps for later back to the kernel (malloc_trim(3)). */
+export function releaseMemory(): void {
+  cMallocTrim(0);
 }
 
 /** What a function of the C library that gives back an error number says. @throws SystemError */

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ThreadStock } from "./thread-stock.ts";
 import { MAXIMUM_WAITING, WorkerLane } from "./worker-lane.ts";
@@ -141,14 +142,26 @@ test("closing refuses what waits, lets the rest end, and takes nothing new", asy
   await expect(run("echo")).rejects.toMatchObject({ code: "ECANCELED" });
 });
 
-test("an idle thread ends", async () => {
+test("a job that finds a thread at work waits a moment for it instead of starting another", async () => {
+  await run("echo");
+  const [first, second] = await Promise.all([run("thread", "a"), run("thread", "b")]);
+  expect(second).toBe(first);
+  expect(stock.size).toBe(1);
+});
+
+test("idle threads end, but for the last one", async () => {
   const hasty = new ThreadStock({ entry, idleMilliseconds: 20 });
-  const hastyLane = new WorkerLane(hasty, { usual: 1, most: 1, patienceMilliseconds: 60_000 });
-  const first = await hastyLane.run("a", { name: "thread", input: undefined });
+  const hastyLane = new WorkerLane(hasty, { usual: 2, most: 2, patienceMilliseconds: 60_000 });
+  const closed = gate();
+  const held = hastyLane.run("sick", { name: "hold", input: closed });
+  await hastyLane.run("well", { name: "echo", input: 1 });
+  open(closed);
+  await held;
+  expect(hasty.size).toBe(2);
+  for (let waited = 0; hasty.size > 1 && waited < 500; waited += 1) await pause(10);
+  await pause(100);
   expect(hasty.size).toBe(1);
-  while (hasty.size > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  expect(await hastyLane.run("a", { name: "thread", input: undefined })).not.toBe(first);
+  const thread = await hastyLane.run("a", { name: "thread", input: undefined });
+  expect(await hastyLane.run("b", { name: "thread", input: undefined })).toBe(thread);
   await hasty.close();
 });

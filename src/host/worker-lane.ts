@@ -99,7 +99,7 @@ export class WorkerLane {
   }
 
   async #perform(job: WaitingJob): Promise<void> {
-    const thread = this.#stock.take();
+    const thread = await this.#stock.take();
     try {
       job.result.resolve(await thread.run(job.request));
     } catch (error) {

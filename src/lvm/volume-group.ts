@@ -40,7 +40,8 @@ export interface Extension extends StripedExtents {
 /**
  * One volume group. Reads never start a process; commands go to LVM one at a time, in the order of the calls, and are
  * never interrupted. Only a creation lets others go before it: of many claims at once the first are ready early then,
- * and the metadata, which each command reads and writes whole, is not full of half-made volumes meanwhile. A command that was carried out is durable when its promise resolves, and the next `read` shows it.
+ * and the metadata, which each command reads and writes whole, is not full of half-made volumes meanwhile. A command
+ * that was carried out is durable when its promise resolves, and the next `read` shows it.
  *
  * Every method rejects with LvmError: besides the kinds that it names, groupMissing, groupAmbiguous, groupUnreadable,
  * physicalVolumeMissing, metadataFull, locked, outcomeUnknown and refused.

@@ -44,6 +44,7 @@ export async function serveRemote(options: RemoteOptions, register: (server: Ser
   const { tls, topologyValue, log, connectionAge: age = usualAge } = options;
   const server = new Server({
     ...keepalive,
+    "grpc.enable_channelz": 0,
     "grpc.max_connection_age_ms": age.mostMs,
     "grpc.max_connection_age_grace_ms": age.graceMs,
     interceptors: [nodeCheck(topologyValue)],

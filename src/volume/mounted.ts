@@ -13,9 +13,17 @@ export interface MountsAround {
   readonly topIsOwn: boolean;
 }
 
-/** What is mounted at exactly this path, and where the device is mounted, from one look at the mount table. */
-export async function mountsAround(context: Context, device: BlockDevice, path: string): Promise<MountsAround> {
-  const table = await context.host.mounts.table();
+/**
+ * What is mounted at exactly this path, and where the device is mounted, from one look at the mount table.
+ * @param lookAgeMs how long ago that look may have been
+ */
+export async function mountsAround(
+  context: Context,
+  device: BlockDevice,
+  path: string,
+  lookAgeMs = 0,
+): Promise<MountsAround> {
+  const table = await context.host.mounts.table(lookAgeMs);
   const top = atPath(context, table, path).at(-1);
   const own = await ofDevice(context, table, device);
   return { top, own, topIsOwn: own.some((entry) => entry === top) };
@@ -34,8 +42,10 @@ async function ofDevice(
   table: readonly MountEntry[],
   device: BlockDevice,
 ): Promise<readonly MountEntry[]> {
-  const carriesBtrfs = (await context.host.mounts.btrfsDevices()).includes(device.name);
-  return table.filter((entry) => isMountOf(entry, device, carriesBtrfs));
+  const named = table.filter((entry) => isMountOf(entry, device));
+  const isBtrfs = named.some(({ type }) => type === "btrfs");
+  const carriesBtrfs = isBtrfs && (await context.host.mounts.btrfsDevices()).includes(device.name);
+  return carriesBtrfs ? named : named.filter(({ type }) => type !== "btrfs");
 }
 
 /** The mounts at exactly this path, lowest first; the last one is what a process sees there. */
@@ -94,10 +104,11 @@ async function deviceOf(context: Context, entry: MountEntry): Promise<BlockDevic
   return kernelName === undefined ? "none" : context.host.devices.findNamed(kernelName);
 }
 
-function isMountOf(entry: MountEntry, device: BlockDevice, carriesBtrfs: boolean): boolean {
+/** As far as the entry tells: the source of a btrfs may be a text of long ago. */
+function isMountOf(entry: MountEntry, device: BlockDevice): boolean {
   if (isNodeMount(entry)) return entry.root === `/${device.name}`;
   if (entry.number === device.number) return true;
   // btrfs shows an anonymous number; its source is a device of the live filesystem.
   const sources = [`/dev/${device.name}`, `/dev/mapper/${device.mapping?.name}`];
-  return carriesBtrfs && entry.type === "btrfs" && sources.includes(entry.source);
+  return entry.type === "btrfs" && sources.includes(entry.source);
 }

@@ -13,25 +13,45 @@ export interface Statistics {
   readonly condition: Condition;
 }
 
+/** The kubelet asks of all volumes of a node in a row: they share a look at the mount table, which names all of them. */
+const sharedLookMs = 200;
+
 /**
  * Usage and condition of a volume at a path, without LVM and without a process.
  * @throws VolumeError notFound when the volume does not exist or is not at the path. SystemError
  */
 export async function volumeStatistics(context: Context, idText: string, path: string): Promise<Statistics> {
   const device = await deviceOfVolume(context, idText);
-  const { top: mount, own: mounts, topIsOwn } = await mountsAround(context, device, path);
-  if (mount === undefined || !topIsOwn) throw notThere(idText, path);
+  const statistics =
+    (await statisticsAt(context, device, path, sharedLookMs)) ?? (await statisticsAt(context, device, path, 0));
+  if (statistics !== undefined) return statistics;
+  throw new VolumeError("notFound", `volume ${quote(idText)} is not at volume_path ${quote(path)}`);
+}
+
+/** Undefined when the volume is not there. An older look than now must be borne out by what is there now. */
+async function statisticsAt(
+  context: Context,
+  device: BlockDevice,
+  path: string,
+  lookAgeMs: number,
+): Promise<Statistics | undefined> {
+  const { top: mount, own: mounts, topIsOwn } = await mountsAround(context, device, path, lookAgeMs);
+  if (mount === undefined || !topIsOwn) return undefined;
   const { sizeBytes } = device;
   if (isNodeMount(mount)) {
+    if (lookAgeMs > 0) return undefined;
     return { sizeBytes, filesystem: undefined, condition: await diskCondition(context, device) };
   }
-  const filesystem = await usageUnlessShutDown(context, path, mount).catch((error: unknown) => {
+  try {
+    const filesystem = await usageUnlessShutDown(context, path, mount);
+    if (filesystem === undefined) return { sizeBytes, filesystem, condition: shutDownCondition(mount) };
+    return { sizeBytes, filesystem, condition: await mountsCondition(context, device, mounts) };
+  } catch (error) {
     // It was moved away, or something put over it, since the mount table was read.
-    const isGone = error instanceof SystemError && ["ENOENT", "ELOOP", "ENOTDIR"].includes(error.code);
-    throw isGone ? notThere(idText, path) : error;
-  });
-  if (filesystem === undefined) return { sizeBytes, filesystem, condition: shutDownCondition(mount) };
-  return { sizeBytes, filesystem, condition: await mountsCondition(context, device, mounts) };
+    const gone = ["ENOENT", "ELOOP", "ENOTDIR", ...(lookAgeMs > 0 ? ["ESTALE"] : [])];
+    if (error instanceof SystemError && gone.includes(error.code)) return undefined;
+    throw error;
+  }
 }
 
 async function usageUnlessShutDown(
@@ -54,8 +74,4 @@ async function deviceOfVolume(context: Context, idText: string): Promise<BlockDe
   if (device !== undefined) return device;
   await findVolume(context, idText);
   throw new VolumeError("notFound", `volume ${quote(idText)} is not active, so it is mounted nowhere`);
-}
-
-function notThere(idText: string, path: string): VolumeError {
-  return new VolumeError("notFound", `volume ${quote(idText)} is not at volume_path ${quote(path)}`);
 }
