@@ -78,9 +78,9 @@ const BACKUPS = [0, 1, 2, 3].map((index) => 0xb2b + index * 0xa8);
 
 /**
  * mkfs.btrfs leaves none of these signs. A commit of the kernel makes uuid_tree_generation equal to its generation, but
- * only once a kernel thread has looked through the uuid tree: a mount that ends before that leaves the flag, and the
- * device tree, to which its first commit adds the device's statistics, newer than the chunk tree, with which alone
- * mkfs.btrfs writes it. An fsync before any commit points log_root at its log.
+ * only once a kernel thread has looked through the uuid tree: a mount that ends before that leaves the device tree, to
+ * which its first commit adds the device's statistics, newer than the chunk tree, with which alone mkfs.btrfs writes it,
+ * and most kernels leave the flag too. An fsync before any commit points log_root at its log.
  */
 function wasMounted(superblock: Fields): boolean {
   const logRoot = superblock.u64(0x60);

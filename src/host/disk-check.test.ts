@@ -1,8 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { createDiskCheck, disksUnder } from "./disk-check.ts";
 import type { BlockDevice } from "./host.ts";
 import type { RunJob } from "./worker-pool.ts";
@@ -22,25 +21,52 @@ function device(name: string, slaves: readonly string[]): BlockDevice {
   return { name, number: "254:0", sizeBytes: 4096, holders: [], mapping: undefined };
 }
 
-test("volumes of one disk share an answer for a moment, and no failure", async () => {
-  const asked: string[] = [];
-  let failure: Error | undefined = new Error("EIO");
-  const check = createDiskCheck(
-    (async (_lane: string, key: string) => {
+describe("an answer", () => {
+  let now: number;
+  let asked: string[];
+  let failure: Error | undefined;
+  let check: ReturnType<typeof createDiskCheck>;
+
+  beforeEach(() => {
+    now = 1000;
+    asked = [];
+    failure = undefined;
+    jest.spyOn(performance, "now").mockImplementation(() => now);
+    const runJob = async (_lane: string, key: string): Promise<unknown> => {
       asked.push(key);
       if (failure !== undefined) throw failure;
-    }) as RunJob,
-    sysfs,
-  );
-  await expect(check(device("dm-0", ["sda"]))).rejects.toThrow("EIO");
-  failure = undefined;
-  await check(device("dm-0", ["sda"]));
-  await check(device("dm-1", ["sda"]));
-  await check(device("dm-2", ["sda", "sdb"]));
-  expect(asked).toEqual(["sda", "sda", "sda sdb"]);
-  await pause(250);
-  await check(device("dm-1", ["sda"]));
-  expect(asked).toEqual(["sda", "sda", "sda sdb", "sda"]);
+      return undefined;
+    };
+    check = createDiskCheck(runJob as RunJob, sysfs);
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test("is shared by the volumes of one disk for a moment", async () => {
+    await check(device("dm-0", ["sda"]));
+    now += 199;
+    await check(device("dm-1", ["sda"]));
+    expect(asked).toEqual(["sda"]);
+    now += 1;
+    await check(device("dm-1", ["sda"]));
+    expect(asked).toEqual(["sda", "sda"]);
+  });
+
+  test("that is a failure is not shared", async () => {
+    failure = new Error("EIO");
+    await expect(check(device("dm-0", ["sda"]))).rejects.toThrow("EIO");
+    failure = undefined;
+    await check(device("dm-1", ["sda"]));
+    expect(asked).toEqual(["sda", "sda"]);
+  });
+
+  test("of one of several disks says nothing of the others", async () => {
+    await check(device("dm-0", ["sda", "sdb"]));
+    await check(device("dm-1", ["sda", "sdb"]));
+    expect(asked).toEqual(["sda sdb", "sda sdb"]);
+  });
 });
 
 test("volumes that lie on the same disks have one key, whatever the order they are listed in", () => {

@@ -4,7 +4,7 @@ import type { RunJob } from "./worker-pool.ts";
 
 const PIECE_BYTES = 4096;
 
-/** The kubelet asks of all volumes of a node in a row: what answered so short a time ago is not asked again. */
+/** The kubelet asks of a pod's volumes in a row: what answered so short a time ago is not asked again. */
 const sharedAnswerMs = 200;
 
 /**
@@ -15,12 +15,12 @@ export function createDiskCheck(runJob: RunJob, sysfs: string): Devices["checkDi
   const answeredAt = new Map<string, number>();
   return async (device) => {
     const disks = disksUnder(sysfs, device);
-    const now = performance.now();
-    for (const [each, at] of answeredAt) if (now - at >= sharedAnswerMs) answeredAt.delete(each);
+    for (const [each, at] of answeredAt) if (performance.now() - at >= sharedAnswerMs) answeredAt.delete(each);
     if (answeredAt.has(disks)) return;
     const range = { offset: Math.max(0, device.sizeBytes - PIECE_BYTES), length: PIECE_BYTES };
     await runJob("check", disks, "readDevice", { device, ranges: [range] });
-    answeredAt.set(disks, now);
+    // of several disks only one has been read, and another volume may end on the next
+    if (lowerDevicesOf(sysfs, device.name).length === 1) answeredAt.set(disks, performance.now());
   };
 }
 

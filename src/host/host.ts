@@ -67,7 +67,7 @@ export interface Devices {
   flush(device: BlockDevice): Promise<void>;
   /**
    * Resolves when the disk under the device has answered a small read, however long it hangs. Of one disk's volumes one
-   * is read at a time; none waits for another disk. What has answered within the last moments is not read again.
+   * is read at a time, or none if the disk answered a moment ago; none waits for another disk.
    * @throws SystemError as `read` does; EAGAIN when too many wait for that disk
    */
   checkDisk(device: BlockDevice): Promise<void>;

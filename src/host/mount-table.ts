@@ -6,11 +6,8 @@ const MOUNT_TABLE = "/proc/self/mountinfo";
 const MAXIMUM_READS = 5;
 
 /** The text that was read last, and what it says: with hundreds of mounts taking it apart costs more than reading it. */
-let last: { readonly text: string; readonly table: readonly MountEntry[]; readonly readAt: number } = {
-  text: "",
-  table: [],
-  readAt: Number.NEGATIVE_INFINITY,
-};
+let last: { readonly text: string; readonly table: readonly MountEntry[] } = { text: "", table: [] };
+let readAt = Number.NEGATIVE_INFINITY;
 
 /**
  * Reads the mounts of this process's namespace. The kernel gives the table out in pieces; before Linux 5.8 a mount that
@@ -18,11 +15,17 @@ let last: { readonly text: string; readonly table: readonly MountEntry[]; readon
  * @param ageMs what was read at most so many milliseconds ago will do
  */
 export function readMountTable(ageMs = 0): readonly MountEntry[] {
-  const readAt = performance.now();
-  if (readAt - last.readAt < ageMs) return last.table;
+  const now = performance.now();
+  if (now - readAt < ageMs) return last.table;
   const text = mayHideMounts(release()) ? readTwice() : readFileSync(MOUNT_TABLE, "utf8");
-  last = { text, table: text === last.text ? last.table : parseMountTable(text), readAt };
+  if (text !== last.text) last = { text, table: parseMountTable(text) };
+  readAt = now;
   return last.table;
+}
+
+/** What was read will no longer do: a mount was made or ended here. Its id is the next one's (fs/namespace.c). */
+export function forgetMountTable(): void {
+  readAt = Number.NEGATIVE_INFINITY;
 }
 
 /** Whether that is a Linux before 5.8, as uname(2) tells it: "4.18.0-553.el8.x86_64". */

@@ -2,7 +2,7 @@ import type { BindMount, Mounts } from "./host.ts";
 import { parseKubeletPath } from "./kubelet-path.ts";
 import type { KubeletDirectory, KubeletPath } from "./kubelet-path.ts";
 import type { BindSource } from "./mount-jobs.ts";
-import { readMountTable } from "./mount-table.ts";
+import { forgetMountTable, readMountTable } from "./mount-table.ts";
 import { namesIn, readAttribute } from "./sysfs.ts";
 import type { RunJob } from "./worker-pool.ts";
 
@@ -31,13 +31,13 @@ export function createMounts({ runJob, kubeletDirectory, directory }: MountsOpti
     usage: async (path, mountId) => runJob("path", path, "filesystemUsage", { path: parse(path), mountId }),
     mount: async (mount) => {
       const input = { ...mount, target: parse(mount.target) };
-      return runJob("mount", mount.target, "mountFilesystem", input);
+      return runJob("mount", mount.target, "mountFilesystem", input).finally(forgetMountTable);
     },
     bind: async ({ source, target, flags }) => {
       const input = { source: parseSource(source), target: parse(target), flags, directory: directory() };
-      return runJob("mount", target, "bindMount", input);
+      return runJob("mount", target, "bindMount", input).finally(forgetMountTable);
     },
-    unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }),
+    unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }).finally(forgetMountTable),
     growExt4: async (path, mountId, blocks) =>
       runJob("mount", path, "growExt4", { path: parse(path), mountId, blocks }),
     sync: async (path, mountId) => runJob("mount", path, "syncFilesystem", { path: parse(path), mountId }),

@@ -4,12 +4,17 @@ import type { WorkerThread } from "./worker-thread.ts";
 export interface ThreadStockOptions {
   /** The module that the threads run. */
   readonly entry: URL;
-  /** A thread without work ends after this long, unless it is the only one. */
+  /** A thread without work ends after this long, unless it is the only one of those. */
   readonly idleMilliseconds: number;
+  /** How long a thread that is at work is waited for before another one is started. */
+  readonly patienceMilliseconds: number;
 }
 
-/** Most jobs take less, and starting a thread takes no less on a small machine. */
-const patienceMilliseconds = 50;
+interface Idle {
+  readonly thread: WorkerThread;
+  /** Of its end. */
+  readonly timer: NodeJS.Timeout;
+}
 
 /**
  * Worker threads without work. All lanes take theirs from here, since a thread costs 10 MiB: a node that does one thing
@@ -17,8 +22,8 @@ const patienceMilliseconds = 50;
  */
 export class ThreadStock {
   readonly #options: ThreadStockOptions;
-  /** The one used last at the end, each with the timer of its end. */
-  readonly #idle: { readonly thread: WorkerThread; readonly timer: NodeJS.Timeout }[] = [];
+  /** The one used last at the end. */
+  readonly #idle: Idle[] = [];
   /** Who takes the threads that come back next. */
   readonly #waiting: ((thread: WorkerThread) => void)[] = [];
   #atWork = 0;
@@ -27,24 +32,17 @@ export class ThreadStock {
     this.#options = options;
   }
 
-  /** A thread without work; where all are at work, the one that comes back soon, or else a new one. */
-  async take(): Promise<WorkerThread> {
-    return this.#takeIdle() ?? (this.#atWork > 0 ? this.#nextBack() : this.#start());
-  }
-
-  giveBack(thread: WorkerThread): void {
-    const taker = thread.ended ? undefined : this.#waiting.shift();
-    if (taker !== undefined) {
-      taker(thread);
-      return;
+  /**
+   * Lends a thread without work; where all are at work, the one that comes back soon, or else a new one.
+   * @throws Error when no thread can be started, and what the work throws
+   */
+  async lend<Result>(work: (thread: WorkerThread) => Promise<Result>): Promise<Result> {
+    const thread = await this.#take();
+    try {
+      return await work(thread);
+    } finally {
+      this.#giveBack(thread);
     }
-    this.#atWork -= 1;
-    if (thread.ended) {
-      return;
-    }
-    const timer = setTimeout(() => this.#discardUnlessOnly(thread), this.#options.idleMilliseconds);
-    timer.unref();
-    this.#idle.push({ thread, timer });
   }
 
   /** Ends the threads that are here. */
@@ -56,6 +54,22 @@ export class ThreadStock {
 
   get size(): number {
     return this.#idle.length;
+  }
+
+  async #take(): Promise<WorkerThread> {
+    return this.#takeIdle() ?? (this.#atWork > 0 ? this.#nextBack() : this.#start());
+  }
+
+  #giveBack(thread: WorkerThread): void {
+    const taker = thread.ended ? undefined : this.#waiting.shift();
+    if (taker !== undefined) {
+      taker(thread);
+      return;
+    }
+    this.#atWork -= 1;
+    if (!thread.ended) {
+      this.#shelve(thread);
+    }
   }
 
   #takeIdle(): WorkerThread | undefined {
@@ -70,11 +84,15 @@ export class ThreadStock {
   }
 
   #nextBack(): Promise<WorkerThread> {
-    const { promise, resolve } = Promise.withResolvers<WorkerThread>();
+    const { promise, resolve, reject } = Promise.withResolvers<WorkerThread>();
     const timer = setTimeout(() => {
       this.#waiting.splice(this.#waiting.indexOf(taker), 1);
-      resolve(this.#start());
-    }, patienceMilliseconds);
+      try {
+        resolve(this.#start());
+      } catch (error) {
+        reject(error);
+      }
+    }, this.#options.patienceMilliseconds);
     const taker = (thread: WorkerThread): void => {
       clearTimeout(timer);
       resolve(thread);
@@ -84,18 +102,24 @@ export class ThreadStock {
   }
 
   #start(): WorkerThread {
+    const thread = startWorkerThread(this.#options.entry);
     this.#atWork += 1;
-    return startWorkerThread(this.#options.entry);
+    return thread;
   }
 
-  #discardUnlessOnly(thread: WorkerThread): void {
-    if (this.#atWork + this.#idle.length === 1) {
-      return;
+  #shelve(thread: WorkerThread): void {
+    const timer = setTimeout(() => this.#endUnlessOnly(idle), this.#options.idleMilliseconds);
+    timer.unref();
+    const idle = { thread, timer };
+    this.#idle.push(idle);
+  }
+
+  #endUnlessOnly(idle: Idle): void {
+    this.#idle.splice(this.#idle.indexOf(idle), 1);
+    if (this.#idle.length === 0) {
+      this.#shelve(idle.thread);
+    } else {
+      void idle.thread.end();
     }
-    this.#idle.splice(
-      this.#idle.findIndex((idle) => idle.thread === thread),
-      1,
-    );
-    void thread.end();
   }
 }

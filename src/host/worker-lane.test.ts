@@ -26,7 +26,7 @@ let stock: ThreadStock;
 let lane: WorkerLane;
 
 beforeEach(() => {
-  stock = new ThreadStock({ entry, idleMilliseconds: 60_000 });
+  stock = new ThreadStock({ entry, idleMilliseconds: 60_000, patienceMilliseconds: 50 });
   lane = new WorkerLane(stock, { usual: 2, most: 12, patienceMilliseconds: 60_000 });
 });
 
@@ -142,26 +142,34 @@ test("closing refuses what waits, lets the rest end, and takes nothing new", asy
   await expect(run("echo")).rejects.toMatchObject({ code: "ECANCELED" });
 });
 
-test("a job that finds a thread at work waits a moment for it instead of starting another", async () => {
-  await run("echo");
-  const [first, second] = await Promise.all([run("thread", "a"), run("thread", "b")]);
-  expect(second).toBe(first);
-  expect(stock.size).toBe(1);
+test("a job that finds a thread at work waits for it instead of starting another, but not for ever", async () => {
+  const patient = new ThreadStock({ entry, idleMilliseconds: 60_000, patienceMilliseconds: 2_000 });
+  const patientLane = new WorkerLane(patient, { usual: 2, most: 2, patienceMilliseconds: 60_000 });
+  const threads = ["a", "b"].map((key) => patientLane.run(key, { name: "thread", input: undefined }));
+  expect(new Set(await Promise.all(threads)).size).toBe(1);
+  const closed = gate();
+  const held = patientLane.run("a", { name: "hold", input: closed });
+  expect(await patientLane.run("b", { name: "thread", input: undefined })).not.toBe(await threads[0]);
+  open(closed);
+  await held;
+  expect(patient.size).toBe(2);
+  await patient.close();
 });
 
 test("idle threads end, but for the last one", async () => {
-  const hasty = new ThreadStock({ entry, idleMilliseconds: 20 });
-  const hastyLane = new WorkerLane(hasty, { usual: 2, most: 2, patienceMilliseconds: 60_000 });
-  const closed = gate();
-  const held = hastyLane.run("sick", { name: "hold", input: closed });
+  const hasty = new ThreadStock({ entry, idleMilliseconds: 500, patienceMilliseconds: 0 });
+  const hastyLane = new WorkerLane(hasty, { usual: 3, most: 3, patienceMilliseconds: 60_000 });
+  const gates = [gate(), gate()];
+  const held = gates.map((closed, index) => hastyLane.run(`sick${index}`, { name: "hold", input: closed }));
   await hastyLane.run("well", { name: "echo", input: 1 });
-  open(closed);
-  await held;
+  gates.slice(1).forEach(open);
+  await held[1];
   expect(hasty.size).toBe(2);
   for (let waited = 0; hasty.size > 1 && waited < 500; waited += 1) await pause(10);
-  await pause(100);
+  await pause(1_200);
+  // the one that hangs is of no use to anybody
   expect(hasty.size).toBe(1);
-  const thread = await hastyLane.run("a", { name: "thread", input: undefined });
-  expect(await hastyLane.run("b", { name: "thread", input: undefined })).toBe(thread);
+  gates.forEach(open);
+  await Promise.all(held);
   await hasty.close();
 });

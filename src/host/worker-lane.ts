@@ -99,13 +99,11 @@ export class WorkerLane {
   }
 
   async #perform(job: WaitingJob): Promise<void> {
-    const thread = await this.#stock.take();
     try {
-      job.result.resolve(await thread.run(job.request));
+      job.result.resolve(await this.#stock.lend((thread) => thread.run(job.request)));
     } catch (error) {
       job.result.reject(error);
     }
-    this.#stock.giveBack(thread);
   }
 }
 

@@ -49,12 +49,15 @@ const lanes = {
 
 /** Ten minutes: of each thread that has ended koffi 3.3 keeps 60 KiB for good, so few must end. */
 const IDLE_MILLISECONDS = 600_000;
+/** Most jobs take less, and starting a thread takes no less on a small machine. */
+const PATIENCE_MILLISECONDS = 50;
 
 export function createWorkerPool(): WorkerPool {
   const stock = new ThreadStock({
     // worker.ts beside this file; worker.js beside the bundle that this file goes into (image/bundle.ts)
     entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
     idleMilliseconds: IDLE_MILLISECONDS,
+    patienceMilliseconds: PATIENCE_MILLISECONDS,
   });
   const open: Readonly<Record<LaneName, WorkerLane>> = {
     read: new WorkerLane(stock, lanes.read),

@@ -35,7 +35,11 @@ export function startWorkerThread(entry: URL): WorkerThread {
     }
   };
   worker.on("message", (answer: JobAnswer) => finish((finished) => settleJob(finished, answer)));
-  worker.on("error", (error) => finish((finished) => finished.reject(error)));
+  worker.on("error", (error) => {
+    // it exits in a moment, and must not be given another job before that
+    ended = true;
+    finish((finished) => finished.reject(error));
+  });
   worker.on("exit", (code) => {
     ended = true;
     finish((finished) => finished.reject(new Error(`the thread ended with status ${code} before its job`)));

@@ -16,9 +16,9 @@ let jobsDone = 0;
 
 parentPort?.on("message", ({ name, input }: JobRequest) => {
   const answer = perform(name, input);
+  parentPort?.postMessage(answer, "value" in answer ? buffersOf(answer.value) : []);
   jobsDone += 1;
   if (jobsDone % jobsBetweenReleases === 0) releaseMemory();
-  parentPort?.postMessage(answer, "value" in answer ? buffersOf(answer.value) : []);
 });
 
 function perform(name: string, input: unknown): JobAnswer {

@@ -13,7 +13,7 @@ export interface Statistics {
   readonly condition: Condition;
 }
 
-/** The kubelet asks of all volumes of a node in a row: they share a look at the mount table, which names all of them. */
+/** The kubelet asks of a pod's volumes in a row: they share a look at the mount table, which names all of them. */
 const sharedLookMs = 200;
 
 /**
@@ -38,31 +38,30 @@ async function statisticsAt(
   const { top: mount, own: mounts, topIsOwn } = await mountsAround(context, device, path, lookAgeMs);
   if (mount === undefined || !topIsOwn) return undefined;
   const { sizeBytes } = device;
+  const isOld = lookAgeMs > 0;
   if (isNodeMount(mount)) {
-    if (lookAgeMs > 0) return undefined;
-    return { sizeBytes, filesystem: undefined, condition: await diskCondition(context, device) };
+    return isOld ? undefined : { sizeBytes, filesystem: undefined, condition: await diskCondition(context, device) };
   }
-  try {
-    const filesystem = await usageUnlessShutDown(context, path, mount);
-    if (filesystem === undefined) return { sizeBytes, filesystem, condition: shutDownCondition(mount) };
-    return { sizeBytes, filesystem, condition: await mountsCondition(context, device, mounts) };
-  } catch (error) {
-    // It was moved away, or something put over it, since the mount table was read.
-    const gone = ["ENOENT", "ELOOP", "ENOTDIR", ...(lookAgeMs > 0 ? ["ESTALE"] : [])];
-    if (error instanceof SystemError && gone.includes(error.code)) return undefined;
-    throw error;
-  }
+  const usage = await usageOf(context, path, mount, isOld);
+  if (usage === "moved") return undefined;
+  if (usage === "shut down") return { sizeBytes, filesystem: undefined, condition: shutDownCondition(mount) };
+  return { sizeBytes, filesystem: usage, condition: await mountsCondition(context, device, mounts) };
 }
 
-async function usageUnlessShutDown(
+/** Of the mount that was seen there, or why not. */
+async function usageOf(
   context: Context,
   path: string,
   mount: MountEntry,
-): Promise<FilesystemUsage | undefined> {
+  isOld: boolean,
+): Promise<FilesystemUsage | "shut down" | "moved"> {
   try {
     return await context.host.mounts.usage(path, mount.id);
   } catch (error) {
-    if (error instanceof SystemError && error.code === "EIO") return undefined;
+    const code = error instanceof SystemError ? error.code : "";
+    // It was moved away, or something put over it. EIO comes before it is known whether it is the mount that was seen.
+    if (["ENOENT", "ELOOP", "ENOTDIR"].includes(code) || (isOld && ["ESTALE", "EIO"].includes(code))) return "moved";
+    if (code === "EIO") return "shut down";
     throw error;
   }
 }

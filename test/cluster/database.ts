@@ -37,17 +37,18 @@ export function query(scene: Scene, pod: string, statement: string): Promise<str
 
 /** Writes one row after the other until that fails. */
 export interface Writer {
-  /** Resolves when so many rows have been committed. */
-  committed(rows: number): Promise<void>;
-  /** How many had been committed when it failed; the rows are 1, 2 and so on. */
+  /** Resolves when the row of this number has been committed. */
+  committed(row: number): Promise<void>;
+  /** The number of the last row that had been committed when it failed. */
   readonly ended: Promise<number>;
 }
 
-export async function startWriting(namespace: string, pod: string): Promise<Writer> {
-  const loop = `i=1; while ${client} --execute="insert into test.ledger values ($i)"; do echo $i; i=$((i + 1)); done`;
+/** @param first - number of the first row */
+export async function startWriting(namespace: string, pod: string, first: number): Promise<Writer> {
+  const loop = `i=${first}; while ${client} --execute="insert into test.ledger values ($i)"; do echo $i; i=$((i + 1)); done`;
   const [program, ...args] = await kubectlCommand(["--namespace", namespace, "exec", pod, "--", "sh", "-c", loop]);
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
-  let last = 0;
+  let last = first - 1;
   const ended = new Promise<number>((resolve) => {
     child.once("close", () => resolve(last));
   });
@@ -56,9 +57,9 @@ export async function startWriting(namespace: string, pod: string): Promise<Writ
   });
   return {
     ended,
-    committed: (rows) =>
-      until(`${rows} rows are committed`, async () => {
-        if (last < rows) throw new Error(`${last} are`);
+    committed: (row) =>
+      until(`row ${row} is committed`, async () => {
+        if (last < row) throw new Error(`${last} is`);
       }),
   };
 }

@@ -95,6 +95,25 @@ test("what is not the volume's is neither unmounted, nor covered, nor removed", 
   for (const volume of [staged, other]) await discardVolume(world, volume);
 });
 
+test("statistics tell of what is there now, however short a time ago they were asked for", async () => {
+  const [one, other] = [await stagedVolume(world), await stagedVolume(world)];
+  const target = await targetPath(world, "in-turns");
+  const pairs = Array.from({ length: 5 }, () => [one, other] as const);
+  for (const [here, away] of pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const])) {
+    await world.rpc.NodePublishVolume({ ...here, targetPath: target });
+    const statistics = { volumeId: here.volumeId, volumePath: target };
+    expect((await world.rpc.NodeGetVolumeStats(statistics)).volumeCondition).toMatchObject({ abnormal: false });
+    await expectRefused(
+      world.rpc.NodeGetVolumeStats({ ...statistics, volumeId: away.volumeId }),
+      "NOT_FOUND",
+      /is not at volume_path/,
+    );
+    await world.rpc.NodeUnpublishVolume({ volumeId: here.volumeId, targetPath: target });
+    await expectRefused(world.rpc.NodeGetVolumeStats(statistics), "NOT_FOUND", /is not at volume_path/);
+  }
+  for (const volume of [one, other]) await discardVolume(world, volume);
+});
+
 test("files at a target are neither covered nor removed", async () => {
   const staged = await stagedVolume(world);
   const { volumeId } = staged;

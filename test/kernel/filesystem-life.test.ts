@@ -106,6 +106,7 @@ test.each([
   ["xfs", "-s size=4096"],
   ["btrfs", ""],
   ["btrfs", "--csum sha256"],
+  ["btrfs", "-n 4k -d dup -m single"],
 ] as const)("%s %s tells that it was mounted from its first mount on", async (filesystem, options) => {
   await withVolume(320 * MEBIBYTE, async (volume) => {
     const extra = parseMkfsOptions(filesystem, options);
