@@ -6,7 +6,7 @@ import { endOf, spawnProgram } from "./spawn.ts";
 const KEPT_BYTES = 64 * 1024;
 
 /** Of 19 (setpriority(2)): calls for other volumes come first. */
-const NICENESS = 10;
+const NICENESS = 5;
 
 export interface ProgramStart {
   /** The program's file, and what is told it. */

@@ -59,6 +59,8 @@ export async function openScene(namespace: string): Promise<Scene> {
     running: async (pod, milliseconds = 120_000) => {
       const timeout = `--timeout=${Math.round(milliseconds / 1000)}s`;
       try {
+        // that of a StatefulSet comes a moment after it, and what is not there is not waited for
+        await here("wait", "--for=create", timeout, `pod/${pod}`);
         await here("wait", "--for=jsonpath={.status.phase}=Running", timeout, `pod/${pod}`);
       } catch (error) {
         throw new Error(`${String(error)}\n${await here("describe", `pod/${pod}`)}`, { cause: error });
