@@ -16,6 +16,7 @@ const AT_FDCWD = -100;
 const AT_REMOVEDIR = 0x200;
 const UMOUNT_NOFOLLOW = 8;
 const POSIX_FADV_DONTNEED = 4;
+const MADV_DONTNEED = 4;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const AT_EMPTY_PATH = 0x1000;
@@ -74,6 +75,9 @@ const cSyscall: (number: number, ...typesAndValues: readonly unknown[]) => numbe
   "long syscall(long number, ...)",
 );
 const cMallocTrim: (pad: number) => number = libc.func("int malloc_trim(size_t pad)");
+const cMadvise: (start: number, bytes: number, advice: number) => number = libc.func(
+  "int madvise(uintptr_t start, size_t bytes, int advice)",
+);
 const cSyncfs: (fd: number) => number = libc.func("int syncfs(int fd)");
 const cFlock: (fd: number, operation: number) => number = libc.func("int flock(int fd, int operation)");
 const cSigaddset: (signals: Uint8Array, signal: number) => number = libc.func(
@@ -195,6 +199,14 @@ export function dropCached(fd: number, range: ByteRange): void {
 /** Gives memory that the C library keeps for later back to the kernel (malloc_trim(3)). */
 export function releaseMemory(): void {
   cMallocTrim(0);
+}
+
+/**
+ * Takes pages of a mapping out of this process; what was changed in them is lost. Both in bytes, whole pages. Those that
+ * the kernel will not take, because they are locked in memory, stay.
+ */
+export function dropPages(start: number, bytes: number): void {
+  cMadvise(start, bytes, MADV_DONTNEED);
 }
 
 /** What a function of the C library that gives back an error number says. @throws SystemError */
