@@ -242,8 +242,8 @@ export interface LvmProcess {
    * Rejects with SystemError "EPIPE" when the process ends first: the command's outcome is then unknown.
    */
   execute(line: string): Promise<unknown>;
-  /** Resident memory in bytes. */
-  memoryBytes(): Promise<number>;
+  /** Resident memory in bytes. @throws SystemError ESRCH when it has ended */
+  memoryBytes(): number;
   /** Closes its input and waits for its end. Never kills it. */
   end(): Promise<void>;
   readonly exited: Promise<void>;

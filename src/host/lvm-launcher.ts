@@ -1,5 +1,5 @@
-import { closeSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { closeSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Writable } from "node:stream";
@@ -120,9 +120,9 @@ function describeEnding(exitCode: number | undefined, signal: string | undefined
 }
 
 /** VmRSS of proc_pid_status(5). @throws SystemError ESRCH when the process has ended */
-async function residentBytes(pid: number): Promise<number> {
+function residentBytes(pid: number): number {
   try {
-    const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, "latin1"))?.[1];
+    const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
     if (kibibytes !== undefined) {
       return Number(kibibytes) * 1024;
     }

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
@@ -42,8 +42,13 @@ export function describeDevice(sysfs: string, kernelName: string): BlockDevice |
     sizeBytes: Number(sectors) * SECTOR_BYTES,
     holders: namesIn(`${directory}/holders`),
     mapping,
-    backingFile: kernelName.startsWith("loop") ? readAttribute(`${directory}/loop/backing_file`) : undefined,
+    backingFile: kernelName.startsWith("loop") ? backingFileOf(directory) : undefined,
   };
+}
+
+/** A loop device without a file has no such directory, which is told more cheaply than by an exception. */
+function backingFileOf(directory: string): string | undefined {
+  return existsSync(`${directory}/loop`) ? readAttribute(`${directory}/loop/backing_file`) : undefined;
 }
 
 export function kernelNames(sysfs: string): readonly string[] {

@@ -14,22 +14,29 @@ export interface FoundGroup {
   readonly headers: Headers;
 }
 
+/** Devices on which a volume group is looked for. */
+export interface Search {
+  readonly labelled: readonly LabelledDevice[];
+  /** Uuids of the physical volumes that it was last seen with, if it was seen. */
+  readonly known: ReadonlySet<string> | undefined;
+  /** The headers of all these devices, if they have just been read. */
+  readonly headers?: Headers;
+}
+
 /**
  * Finds the volume group of that name on these devices.
- * @param known uuids of the physical volumes that it was last seen with. They alone are believed then: another device
- * belongs to the group only if the metadata on one of them says so, whatever it says itself. Anybody can write a label
- * and a metadata text with the group's name and uuid to a disk that is his, but nothing tells him the uuid of one of its
- * physical volumes (so no message of the driver's may have one).
+ * @param search whose `known` are the uuids of the physical volumes that it was last seen with. They alone are believed
+ * then: another device belongs to the group only if the metadata on one of them says so, whatever it says itself.
+ * Anybody can write a label and a metadata text with the group's name and uuid to a disk that is his, but nothing tells
+ * him the uuid of one of its physical volumes (so no message of the driver's may have one).
  * @throws LvmError groupMissing, groupAmbiguous, groupUnreadable; SystemError when one of the devices cannot be read
  */
-export async function findGroup(
-  reads: DeviceReads,
-  name: string,
-  labelled: readonly LabelledDevice[],
-  known?: ReadonlySet<string>,
-): Promise<FoundGroup> {
+export async function findGroup(reads: DeviceReads, name: string, search: Search): Promise<FoundGroup> {
+  const { labelled, known } = search;
   const { headers, texts } =
-    known === undefined ? await readTexts(reads, labelled) : await readBelieved(reads, name, { labelled, known });
+    known === undefined
+      ? await readTexts(reads, labelled, search.headers)
+      : await readBelieved(reads, name, { ...search, known });
   const newest = newestText(texts, name);
   const uuids = physicalVolumeUuids(newest.text);
   const members = labelled.filter((one) => uuids.has(one.label.uuid));
@@ -51,11 +58,11 @@ interface Reading {
 async function readBelieved(
   reads: DeviceReads,
   name: string,
-  { labelled, known }: { readonly labelled: readonly LabelledDevice[]; readonly known: ReadonlySet<string> },
+  { labelled, known, headers }: Search & { readonly known: ReadonlySet<string> },
 ): Promise<Reading> {
   const believed = labelled.filter((one) => known.has(one.label.uuid));
   for (;;) {
-    const reading = await readTexts(reads, believed);
+    const reading = await readTexts(reads, believed, believed.length === labelled.length ? headers : undefined);
     const uuids = physicalVolumeUuids(newestText(reading.texts, name).text);
     const named = labelled.filter((one) => uuids.has(one.label.uuid) && !believed.includes(one));
     if (named.length === 0) return reading;

@@ -62,13 +62,15 @@ const attempts = 10;
 /**
  * Reads the committed texts of these devices. LVM writes a text first and then the header that names it, so a text
  * between two readings of an unchanged header is whole, without LVM's lock.
+ * @param headers those of these devices, if they have just been read
  * @throws LvmError groupUnreadable when the headers never stand still; SystemError when a device cannot be read
  */
 export async function readTexts(
   devices: DeviceReads,
   labelled: readonly LabelledDevice[],
+  headers?: Headers,
 ): Promise<{ readonly headers: Headers; readonly texts: readonly CommittedText[] }> {
-  let before = await readHeaders(devices, labelled);
+  let before = headers ?? (await readHeaders(devices, labelled));
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const texts = await readAll(devices, before);
     const after = await readHeaders(devices, labelled);

@@ -26,7 +26,7 @@ function launcher(answer: (line: string) => unknown): {
       lvm.exit = exited.resolve;
       return {
         execute: async (line) => answer(line),
-        memoryBytes: async () => lvm.bytes,
+        memoryBytes: () => lvm.bytes,
         end: async () => {
           lvm.ended += 1;
         },

@@ -128,12 +128,21 @@ export class Session {
 
   async #rest(process: LvmProcess): Promise<void> {
     if (this.#running?.process !== process) return;
-    const bytes = await process.memoryBytes().catch(() => 0);
+    const bytes = bytesOf(process);
     if (bytes > mostBytes) {
       this.#log.info({ bytes }, "replacing an lvm process that has grown");
       await this.#retire();
       return;
     }
     this.#idle = setTimeout(() => void this.#retire(), idleMilliseconds).unref();
+  }
+}
+
+/** 0 when it has ended, which `exited` tells. */
+function bytesOf(process: LvmProcess): number {
+  try {
+    return process.memoryBytes();
+  } catch {
+    return 0;
   }
 }

@@ -118,8 +118,10 @@ export class VolumeGroupReader {
   /** What the known devices carry now; undefined when they alone do not tell. */
   async #follow(known: FoundGroup): Promise<FoundGroup | undefined> {
     try {
-      if (sameHeaders(known.headers, await readHeaders(this.#reads, known.members))) return known;
-      const found = await findGroup(this.#reads, this.#options.name, known.members, this.#believed);
+      const headers = await readHeaders(this.#reads, known.members);
+      if (sameHeaders(known.headers, headers)) return known;
+      const search = { labelled: known.members, known: this.#believed, headers };
+      const found = await findGroup(this.#reads, this.#options.name, search);
       return isComplete(found) ? this.#remember(found) : undefined;
     } catch (error) {
       if (error instanceof SystemError || error instanceof LvmError) return undefined;
@@ -161,7 +163,7 @@ export class VolumeGroupReader {
     const suspended = candidates.filter(({ mapping }) => mapping?.suspended === true);
     this.#unanswered = [...this.#reads.silent(), ...suspended.map((device) => device.name)];
     try {
-      return await findGroup(this.#reads, name, labelled, this.#believed);
+      return await findGroup(this.#reads, name, { labelled, known: this.#believed });
     } catch (error) {
       if (error instanceof LvmError && error.kind === "groupMissing") throw this.#whyMissing(error);
       throw error;
