@@ -4,6 +4,9 @@ import { makeOrdinaryDisk, makeSlowDisk } from "./slow-disk.ts";
 import { type Row, atMost, ratioRow } from "./row.ts";
 import { percentile, timed } from "./samples.ts";
 
+/** With and without the disturbance, so that both see the machine's good and bad moments. */
+const turns = 6;
+
 /** Statistics and publishes of a volume while work of other volumes goes on, against the same with nothing else. */
 export async function measureUndisturbed(rounds: number): Promise<readonly Row[]> {
   const slow = await makeSlowDisk(1);
@@ -14,16 +17,26 @@ export async function measureUndisturbed(rounds: number): Promise<readonly Row[]
   return rows;
 
   async function disturb(one: Victim, { name, start }: Disturbance, calls: number): Promise<readonly Row[]> {
-    const before = await one.call(calls / 2);
-    const end = await start(bed, slow);
-    const disturbed = await one.call(calls);
-    await end();
-    const after = await one.call(calls / 2);
+    const unloaded = emptySamples();
+    const disturbed = emptySamples();
+    for (let turn = 0; turn < turns; turn += 1) {
+      await one.call(calls / turns, unloaded);
+      const end = await start(bed, slow);
+      await one.call(calls / turns, disturbed);
+      await end();
+    }
     return (["statistics", "publish"] as const).map((kind) => {
-      const unloaded = percentile([...before[kind], ...after[kind]], 99);
-      return ratioRow(`${kind} while ${name}, p99 ms : unloaded`, percentile(disturbed[kind], 99), unloaded, atMost(2));
+      const ours = percentile(disturbed[kind], 99);
+      return ratioRow(`${kind} while ${name}, p99 ms : unloaded`, ours, percentile(unloaded[kind], 99), atMost(2));
     });
   }
+}
+
+/** Milliseconds of the calls. */
+type Samples = Readonly<Record<"statistics" | "publish", number[]>>;
+
+function emptySamples(): Samples {
+  return { statistics: [], publish: [] };
 }
 
 /** The volume of somebody else. */
@@ -43,14 +56,12 @@ class Victim {
     return new Victim(bed, requests);
   }
 
-  async call(count: number): Promise<{ statistics: readonly number[]; publish: readonly number[] }> {
+  async call(count: number, samples: Samples): Promise<void> {
     const { rpc } = this.#bed;
-    const samples = { statistics: [] as number[], publish: [] as number[] };
     for (let done = 0; done < count; done += 1) {
       samples.statistics.push(await timed(() => rpc.NodeGetVolumeStats(this.#requests.statistics)));
       await rpc.NodeUnpublishVolume(this.#requests.unpublish);
       samples.publish.push(await timed(() => rpc.NodePublishVolume(this.#requests.publish)));
     }
-    return samples;
   }
 }
