@@ -20,9 +20,9 @@ export const staticChecks: readonly Step[] = [
   check("dead code", "knip", []),
 ];
 
-/** Tests that need neither root nor device-mapper; `args` are jest's. */
+/** Tests that need neither root nor device-mapper; `args` are jest's. Most of their time they wait for timers. */
 export function unitTests(results: string, args: readonly string[]): Step {
-  return jestStep("unit", results, args);
+  return jestStep("unit", results, ["--maxWorkers=100%", ...args]);
 }
 
 /** The chart, what is rendered from it, and what kustomize makes of that. Helm is built at the first time. */
