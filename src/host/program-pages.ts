@@ -1,21 +1,20 @@
 import { readFileSync } from "node:fs";
+import { type AddressRange, unchangedMappings } from "./program-mappings.ts";
 import { dropPages } from "./system-calls.ts";
 
-interface AddressRange {
-  readonly start: number;
-  /** The first address behind it. */
-  readonly end: number;
-}
-
 /**
- * Takes the pages of the program and its libraries out of this process, without dropping them from the page cache. Most
- * of what the start touches of Node.js (40 MiB) is never needed again; what is comes back by itself when it is touched
- * (madvise(2), MADV_DONTNEED: "repopulating the memory contents from the up-to-date contents of the underlying mapped
- * file"). A kernel that does not tell what was changed (CONFIG_PROC_PAGE_MONITOR) leaves them where they are.
+ * Takes the pages of the program and its libraries out of this process. Most of what the start touches of Node.js
+ * (40 MiB) is never needed again; what is comes back by itself when it is touched (madvise(2), MADV_DONTNEED:
+ * "repopulating the memory contents from the up-to-date contents of the underlying mapped file"). The page cache keeps
+ * them until the kernel wants the room. A kernel that does not tell what was changed (CONFIG_PROC_PAGE_MONITOR) leaves
+ * them where they are.
+ * @param lasting `fileMappings` from before any thread was started. Only they are touched: V8 maps a part of the program
+ * once more for a thread with a large heap, and when that thread ends, its address may be given to somebody's memory.
  */
-export function releaseProgramPages(): void {
-  for (const { start, end } of unchangedFiles(ownMappings())) {
-    dropPages(start, end - start);
+export function releaseProgramPages(lasting: readonly AddressRange[]): void {
+  const ends = new Map(lasting.map(({ start, end }) => [start, end]));
+  for (const { start, end } of unchangedMappings(ownMappings())) {
+    if (ends.get(start) === end) dropPages(start, end - start);
   }
 }
 
@@ -25,20 +24,4 @@ function ownMappings(): string {
   } catch {
     return "";
   }
-}
-
-/**
- * The mappings of files that nobody may write to and of which no page was changed before that was so, as the dynamic
- * linker changes some: those would be lost.
- * @param smaps what proc(5) tells of each mapping in /proc/PID/smaps
- */
-export function unchangedFiles(smaps: string): AddressRange[] {
-  const mappings = smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  return mappings.flatMap((mapping) => {
-    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ [1-9]\d* +\//.exec(mapping) ?? [];
-    const unchanged = /^Anonymous: +0 kB$/m.test(mapping) && /^Swap: +0 kB$/m.test(mapping);
-    return start !== undefined && end !== undefined && unchanged
-      ? [{ start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) }]
-      : [];
-  });
 }

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { SystemError } from "../errors.ts";
 import type { BlockDevice } from "./host.ts";
@@ -48,7 +48,8 @@ export function describeDevice(sysfs: string, kernelName: string): BlockDevice |
 
 /** A loop device without a file has no such directory, which is told more cheaply than by an exception. */
 function backingFileOf(directory: string): string | undefined {
-  return existsSync(`${directory}/loop`) ? readAttribute(`${directory}/loop/backing_file`) : undefined;
+  const isBacked = statSync(`${directory}/loop`, { throwIfNoEntry: false }) !== undefined;
+  return isBacked ? readAttribute(`${directory}/loop/backing_file`) : undefined;
 }
 
 export function kernelNames(sysfs: string): readonly string[] {

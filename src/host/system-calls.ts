@@ -17,6 +17,7 @@ const AT_REMOVEDIR = 0x200;
 const UMOUNT_NOFOLLOW = 8;
 const POSIX_FADV_DONTNEED = 4;
 const MADV_DONTNEED = 4;
+const MADV_COLD = 20;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const AT_EMPTY_PATH = 0x1000;
@@ -203,9 +204,11 @@ export function releaseMemory(): void {
 
 /**
  * Takes pages of a mapping out of this process; what was changed in them is lost. Both in bytes, whole pages. Those that
- * the kernel will not take, because they are locked in memory, stay.
+ * the kernel will not take, because they are locked in memory, stay. They are declared cold first (Linux 5.4): the page
+ * cache would keep them as ones that have just been used, and they would count as this process's working set.
  */
 export function dropPages(start: number, bytes: number): void {
+  cMadvise(start, bytes, MADV_COLD);
   cMadvise(start, bytes, MADV_DONTNEED);
 }
 

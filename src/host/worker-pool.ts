@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import type { Jobs } from "./jobs.ts";
+import { fileMappings } from "./program-mappings.ts";
 import { ThreadStock } from "./thread-stock.ts";
 import { WorkerLane } from "./worker-lane.ts";
 import type { LaneLimits } from "./worker-lane.ts";
@@ -45,6 +47,8 @@ const lanes = {
   device: { usual: 4, most: 8, patienceMilliseconds },
   /** Whether a program has ended, which waits for nothing. */
   child: { usual: 1, most: 1, patienceMilliseconds },
+  /** Giving memory back to the kernel. */
+  memory: { usual: 1, most: 1, patienceMilliseconds },
 } satisfies Record<string, LaneLimits>;
 
 /** Ten minutes: of each thread that has ended koffi 3.3 keeps 60 KiB for good, so few must end. */
@@ -52,7 +56,12 @@ const IDLE_MILLISECONDS = 600_000;
 /** Most jobs take less, and starting a thread takes no less on a small machine. */
 const PATIENCE_MILLISECONDS = 50;
 
-export function createWorkerPool(): WorkerPool {
+/** What the start needs of the program is given up then, and from time to time what a rare piece of work needs. */
+const PAGE_RELEASE_MILLISECONDS = 60_000;
+/** From before any thread: see `releaseProgramPages`. */
+const mappingsAtStart = fileMappings(readFileSync("/proc/self/maps", "utf8"));
+
+export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISECONDS): WorkerPool {
   const stock = new ThreadStock({
     // worker.ts beside this file; worker.js beside the bundle that this file goes into (image/bundle.ts)
     entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
@@ -69,7 +78,13 @@ export function createWorkerPool(): WorkerPool {
     data: new WorkerLane(stock, lanes.data),
     device: new WorkerLane(stock, lanes.device),
     child: new WorkerLane(stock, lanes.child),
+    memory: new WorkerLane(stock, lanes.memory),
   };
+  const releasePages = occasionally(pageReleaseMilliseconds, () => {
+    const request = { name: "releaseProgramPages", input: mappingsAtStart } as const;
+    // which fails only where the pool has been closed
+    open.memory.run("", request).catch(() => undefined);
+  });
   return {
     runJob: async <Name extends keyof Jobs>(
       lane: LaneName,
@@ -78,6 +93,7 @@ export function createWorkerPool(): WorkerPool {
       input: Parameters<Jobs[Name]>[0],
     ) => {
       const value = await open[lane].run(key, { name, input });
+      releasePages();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- worker.ts gives back what the job returned
       return value as ReturnType<Jobs[Name]>;
     },
@@ -85,5 +101,15 @@ export function createWorkerPool(): WorkerPool {
       await Promise.all(Object.values(open).map((lane) => lane.close()));
       await stock.close();
     },
+  };
+}
+
+/** Does the work when it is called and that has not been done for so long. */
+function occasionally(milliseconds: number, work: () => void): () => void {
+  let doneAt = performance.now();
+  return () => {
+    if (performance.now() - doneAt < milliseconds) return;
+    doneAt = performance.now();
+    work();
   };
 }

@@ -3,7 +3,6 @@ import { parentPort } from "node:worker_threads";
 import { jobs } from "./jobs.ts";
 import { describeError } from "./job-message.ts";
 import type { JobAnswer, JobRequest } from "./job-message.ts";
-import { releaseProgramPages } from "./program-pages.ts";
 import { blockSignal, releaseMemory } from "./system-calls.ts";
 
 /** The entry of a worker thread: does one job after another, as the messages ask. */
@@ -11,27 +10,16 @@ import { blockSignal, releaseMemory } from "./system-calls.ts";
 // The end of a program interrupts the system call of the thread that started it, unless that blocks the signal (EINTR).
 blockSignal(constants.signals.SIGCHLD);
 
-/** So often memory is handed back: the C library alone keeps 5 MiB for later in 1,500 calls. */
+/** So often what the C library keeps for later is handed back: without it 5 MiB come together in 1,500 calls. */
 const jobsBetweenReleases = 50;
-/** Pages of the program that are needed come back at the price of a page fault each, so they are taken away seldom. */
-const millisecondsBetweenPageReleases = 60_000;
 let jobsDone = 0;
-let pagesReleasedAt = performance.now();
 
 parentPort?.on("message", ({ name, input }: JobRequest) => {
   const answer = perform(name, input);
   parentPort?.postMessage(answer, "value" in answer ? buffersOf(answer.value) : []);
   jobsDone += 1;
-  if (jobsDone % jobsBetweenReleases === 0) handBackMemory();
+  if (jobsDone % jobsBetweenReleases === 0) releaseMemory();
 });
-
-function handBackMemory(): void {
-  releaseMemory();
-  if (performance.now() - pagesReleasedAt > millisecondsBetweenPageReleases) {
-    releaseProgramPages();
-    pagesReleasedAt = performance.now();
-  }
-}
 
 function perform(name: string, input: unknown): JobAnswer {
   try {

@@ -5,7 +5,9 @@ import { type Row, atMost, ratioRow } from "./row.ts";
 import { percentile, timed } from "./samples.ts";
 
 /** With and without the disturbance, so that both see the machine's good and bad moments. */
-const turns = 6;
+const turns = 3;
+/** Calls that do not count after each change: what follows the end of a disturbance is neither the one nor the other. */
+const settling = 10;
 
 /** Statistics and publishes of a volume while work of other volumes goes on, against the same with nothing else. */
 export async function measureUndisturbed(rounds: number): Promise<readonly Row[]> {
@@ -20,8 +22,10 @@ export async function measureUndisturbed(rounds: number): Promise<readonly Row[]
     const unloaded = emptySamples();
     const disturbed = emptySamples();
     for (let turn = 0; turn < turns; turn += 1) {
+      await one.call(settling, emptySamples());
       await one.call(calls / turns, unloaded);
       const end = await start(bed, slow);
+      await one.call(settling, emptySamples());
       await one.call(calls / turns, disturbed);
       await end();
     }
