@@ -1,8 +1,19 @@
+import { readFileSync } from "node:fs";
+
 /** What lies between two addresses of this process. */
 export interface AddressRange {
   readonly start: number;
   /** The first address behind it. */
   readonly end: number;
+}
+
+/** What proc(5) tells of this process there; nothing where the kernel does not tell it. */
+export function ownMappings(file: "maps" | "smaps"): string {
+  try {
+    return readFileSync(`/proc/self/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /**

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { type AddressRange, unchangedMappings } from "./program-mappings.ts";
+import { type AddressRange, ownMappings, unchangedMappings } from "./program-mappings.ts";
 import { dropPages } from "./system-calls.ts";
 
 /**
@@ -13,15 +12,7 @@ import { dropPages } from "./system-calls.ts";
  */
 export function releaseProgramPages(lasting: readonly AddressRange[]): void {
   const ends = new Map(lasting.map(({ start, end }) => [start, end]));
-  for (const { start, end } of unchangedMappings(ownMappings())) {
+  for (const { start, end } of unchangedMappings(ownMappings("smaps"))) {
     if (ends.get(start) === end) dropPages(start, end - start);
-  }
-}
-
-function ownMappings(): string {
-  try {
-    return readFileSync("/proc/self/smaps", "utf8");
-  } catch {
-    return "";
   }
 }

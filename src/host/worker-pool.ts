@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import type { Jobs } from "./jobs.ts";
-import { fileMappings } from "./program-mappings.ts";
+import { fileMappings, ownMappings } from "./program-mappings.ts";
 import { ThreadStock } from "./thread-stock.ts";
 import { WorkerLane } from "./worker-lane.ts";
 import type { LaneLimits } from "./worker-lane.ts";
@@ -59,7 +58,7 @@ const PATIENCE_MILLISECONDS = 50;
 /** What the start needs of the program is given up then, and from time to time what a rare piece of work needs. */
 const PAGE_RELEASE_MILLISECONDS = 60_000;
 /** From before any thread: see `releaseProgramPages`. */
-const mappingsAtStart = fileMappings(readFileSync("/proc/self/maps", "utf8"));
+const mappingsAtStart = fileMappings(ownMappings("maps"));
 
 export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISECONDS): WorkerPool {
   const stock = new ThreadStock({

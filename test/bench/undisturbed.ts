@@ -6,7 +6,7 @@ import { percentile, timed } from "./samples.ts";
 
 /** With and without the disturbance, so that both see the machine's good and bad moments. */
 const turns = 3;
-/** Calls that do not count after each change: what follows the end of a disturbance is neither the one nor the other. */
+/** Calls that do not count: what follows the end of a disturbance is not without one yet. */
 const settling = 10;
 
 /** Statistics and publishes of a volume while work of other volumes goes on, against the same with nothing else. */
@@ -25,7 +25,6 @@ export async function measureUndisturbed(rounds: number): Promise<readonly Row[]
       await one.call(settling, emptySamples());
       await one.call(calls / turns, unloaded);
       const end = await start(bed, slow);
-      await one.call(settling, emptySamples());
       await one.call(calls / turns, disturbed);
       await end();
     }

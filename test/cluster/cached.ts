@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { cache } from "./paths.ts";
 
@@ -21,20 +21,38 @@ export async function cached(
   const { name: stem, ext } = path.parse(name);
   const target = path.join(cache, `${stem}-${digest.digest("hex").slice(0, 16)}${ext}`);
   if (existsSync(target)) return target;
-  const half = `${target}.half`;
   await mkdir(cache, { recursive: true });
-  await rm(half, { recursive: true, force: true });
-  const start = performance.now();
-  console.error(`cluster: making ${name}`);
-  await make(half);
-  await removeOlder(stem, ext, half);
-  await rename(half, target);
-  console.error(`cluster: made ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return target;
+  await removeAbandoned();
+  // one of its own for each process: two checkouts may make the same at once
+  const work = await mkdtemp(path.join(cache, `work.${process.pid}.`));
+  try {
+    const start = performance.now();
+    console.error(`cluster: making ${name}`);
+    const made = path.join(work, name);
+    await make(made);
+    await removeOlder(stem, ext, target);
+    await rename(made, target).catch((error: unknown) => {
+      // a directory does not take another one's place
+      if (!existsSync(target)) throw error;
+    });
+    console.error(`cluster: made ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    return target;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }
 
-async function removeOlder(stem: string, ext: string, half: string): Promise<void> {
-  const ours = new RegExp(`^${RegExp.escape(stem)}-[0-9a-f]{16}${RegExp.escape(ext)}(\\.half)?$`);
-  const names = (await readdir(cache)).filter((name) => ours.test(name) && path.join(cache, name) !== half);
-  await Promise.all(names.map((name) => rm(path.join(cache, name), { recursive: true })));
+async function removeOlder(stem: string, ext: string, target: string): Promise<void> {
+  const ours = new RegExp(`^${RegExp.escape(stem)}-[0-9a-f]{16}${RegExp.escape(ext)}$`);
+  const names = (await readdir(cache)).filter((name) => ours.test(name) && path.join(cache, name) !== target);
+  await Promise.all(names.map((name) => rm(path.join(cache, name), { recursive: true, force: true })));
+}
+
+/** What processes have left that were killed while they made something. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const pid = /^work\.(\d+)\./.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      await rm(path.join(cache, name), { recursive: true, force: true });
+  }
 }
