@@ -1,9 +1,12 @@
 import { SystemError } from "../errors.ts";
+import type { AddressRange } from "./program-mappings.ts";
 
 /** What is sent to a worker thread. */
 export interface JobRequest {
   readonly name: string;
   readonly input: unknown;
+  /** What `releaseProgramPages` is told when the job is done and its answer sent, if it is time for that. */
+  readonly releasePagesOf?: readonly AddressRange[] | undefined;
 }
 
 /** What a worker thread sends back. */

@@ -16,7 +16,6 @@ import { lockPath, removeLock } from "./file-lock.ts";
 import { bindMount, growExt4, mountFilesystem, syncFilesystem, unmountTarget } from "./mount-jobs.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
 import { programEnd, startProgram } from "./program-jobs.ts";
-import { releaseProgramPages } from "./program-pages.ts";
 import { sweepStateDirectory } from "./leftovers.ts";
 import { filesystemUsage, makeDirectory, makeFile, pathStatus, removePath } from "./path-jobs.ts";
 
@@ -42,7 +41,6 @@ export const jobs = {
   programEnd,
   readDescriptor,
   readDevice,
-  releaseProgramPages,
   removeLock,
   removePath,
   scrambleDescriptor,

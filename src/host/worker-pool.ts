@@ -46,8 +46,6 @@ const lanes = {
   device: { usual: 4, most: 8, patienceMilliseconds },
   /** Whether a program has ended, which waits for nothing. */
   child: { usual: 1, most: 1, patienceMilliseconds },
-  /** Giving memory back to the kernel. */
-  memory: { usual: 1, most: 1, patienceMilliseconds },
 } satisfies Record<string, LaneLimits>;
 
 /** Ten minutes: of each thread that has ended koffi 3.3 keeps 60 KiB for good, so few must end. */
@@ -77,13 +75,8 @@ export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISEC
     data: new WorkerLane(stock, lanes.data),
     device: new WorkerLane(stock, lanes.device),
     child: new WorkerLane(stock, lanes.child),
-    memory: new WorkerLane(stock, lanes.memory),
   };
-  const releasePages = occasionally(pageReleaseMilliseconds, () => {
-    const request = { name: "releaseProgramPages", input: mappingsAtStart } as const;
-    // which fails only where the pool has been closed
-    open.memory.run("", request).catch(() => undefined);
-  });
+  const isReleaseDue = everySoOften(pageReleaseMilliseconds);
   return {
     runJob: async <Name extends keyof Jobs>(
       lane: LaneName,
@@ -91,8 +84,8 @@ export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISEC
       name: Name,
       input: Parameters<Jobs[Name]>[0],
     ) => {
-      const value = await open[lane].run(key, { name, input });
-      releasePages();
+      const releasePagesOf = isReleaseDue() ? mappingsAtStart : undefined;
+      const value = await open[lane].run(key, { name, input, releasePagesOf });
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- worker.ts gives back what the job returned
       return value as ReturnType<Jobs[Name]>;
     },
@@ -103,12 +96,12 @@ export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISEC
   };
 }
 
-/** Does the work when it is called and that has not been done for so long. */
-function occasionally(milliseconds: number, work: () => void): () => void {
-  let doneAt = performance.now();
+/** Tells once in so long that it is time. */
+function everySoOften(milliseconds: number): () => boolean {
+  let last = performance.now();
   return () => {
-    if (performance.now() - doneAt < milliseconds) return;
-    doneAt = performance.now();
-    work();
+    if (performance.now() - last < milliseconds) return false;
+    last = performance.now();
+    return true;
   };
 }

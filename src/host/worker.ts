@@ -3,6 +3,7 @@ import { parentPort } from "node:worker_threads";
 import { jobs } from "./jobs.ts";
 import { describeError } from "./job-message.ts";
 import type { JobAnswer, JobRequest } from "./job-message.ts";
+import { releaseProgramPages } from "./program-pages.ts";
 import { blockSignal, releaseMemory } from "./system-calls.ts";
 
 /** The entry of a worker thread: does one job after another, as the messages ask. */
@@ -14,11 +15,13 @@ blockSignal(constants.signals.SIGCHLD);
 const jobsBetweenReleases = 50;
 let jobsDone = 0;
 
-parentPort?.on("message", ({ name, input }: JobRequest) => {
+parentPort?.on("message", ({ name, input, releasePagesOf }: JobRequest) => {
   const answer = perform(name, input);
   parentPort?.postMessage(answer, "value" in answer ? buffersOf(answer.value) : []);
   jobsDone += 1;
   if (jobsDone % jobsBetweenReleases === 0) releaseMemory();
+  // after the answer, so that nobody waits for it
+  if (releasePagesOf !== undefined) releaseProgramPages(releasePagesOf);
 });
 
 function perform(name: string, input: unknown): JobAnswer {
