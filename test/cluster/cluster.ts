@@ -79,7 +79,10 @@ function machineRoom(running: Map<string, Process>, material: NodeMaterial): Clu
   };
 }
 
-/** A file system of the cluster's own mount namespace: what /dev/shm allows does not matter, and it ends with it. */
+/**
+ * For the nodes' memory and disks: a file system of the cluster's own mount namespace, so that what /dev/shm allows does
+ * not matter, and that it ends with the cluster.
+ */
 async function mountMemory(): Promise<string> {
   const directory = path.join(runDirectory, "memory");
   await mkdir(directory, { recursive: true });

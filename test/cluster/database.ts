@@ -6,6 +6,8 @@ import type { Scene } from "./scene.ts";
 import { until } from "./until.ts";
 
 const directory = `${mountPath}/mariadb`;
+/** A writer of that pod ends when there is such a file. */
+const enough = "/tmp/enough";
 const client = "mariadb --socket=/tmp/socket --batch --skip-column-names";
 
 /** By default InnoDB reserves more addresses than a node's kernel has. */
@@ -35,18 +37,22 @@ export function query(scene: Scene, pod: string, statement: string): Promise<str
   return scene.exec(pod, "sh", "-c", `${client} --execute="${statement}"`);
 }
 
-/** Writes one row after the other until that fails. */
+/** Writes one row after the other until that fails, or it is told to end. */
 export interface Writer {
   /** Resolves when the row of this number has been committed. */
   committed(row: number): Promise<void>;
-  /** The number of the last row that had been committed when it failed. */
+  /** The number of the last row that has been committed so far. */
+  last(): number;
+  end(): Promise<void>;
+  /** The number of the last row that had been committed when it failed or ended. */
   readonly ended: Promise<number>;
 }
 
 /** @param first - number of the first row */
-export async function startWriting(namespace: string, pod: string, first: number): Promise<Writer> {
-  const loop = `i=${first}; while ${client} --execute="insert into test.ledger values ($i)"; do echo $i; i=$((i + 1)); done`;
-  const [program, ...args] = await kubectlCommand(["--namespace", namespace, "exec", pod, "--", "sh", "-c", loop]);
+export async function startWriting(scene: Scene, pod: string, first: number): Promise<Writer> {
+  const insert = `${client} --execute="insert into test.ledger values ($i)"`;
+  const loop = `rm -f ${enough}; i=${first}; while ! test -e ${enough} && ${insert}; do echo $i; i=$((i + 1)); done`;
+  const [program, ...args] = await kubectlCommand([...scene.selection, "exec", pod, "--", "sh", "-c", loop]);
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
   let last = first - 1;
   const ended = new Promise<number>((resolve) => {
@@ -57,6 +63,11 @@ export async function startWriting(namespace: string, pod: string, first: number
   });
   return {
     ended,
+    last: () => last,
+    end: async () => {
+      await scene.exec(pod, "touch", enough);
+      await ended;
+    },
     committed: (row) =>
       until(`row ${row} is committed`, async () => {
         if (last < row) throw new Error(`${last} is`);

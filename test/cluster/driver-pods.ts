@@ -1,5 +1,5 @@
 import { driverNamespace } from "./deploy.ts";
-import { kubectl } from "./inside.ts";
+import { kubectl, onNode } from "./inside.ts";
 import { until } from "./until.ts";
 
 const nodeComponent = "--selector=app.kubernetes.io/component=node";
@@ -9,6 +9,11 @@ export async function killDriverPods(component: "controller" | "node", node?: st
   const where = node === undefined ? [] : [`--field-selector=spec.nodeName=${node}`];
   const which = [`--selector=app.kubernetes.io/component=${component}`, ...where];
   await kubectl(["--namespace", driverNamespace, "delete", "pods", "--grace-period=0", "--force", ...which]);
+}
+
+/** Kills the driver on a node in this very moment; the kubelet starts it again in the same pod. */
+export async function killDriverProcess(node: string): Promise<void> {
+  await onNode(node, ["pkill", "-KILL", "-f", "/lvm-local-csi/dist/main[.]js node"]);
 }
 
 /** Waits until the driver's pods are ready again. */

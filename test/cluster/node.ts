@@ -16,7 +16,7 @@ export interface NodeMaterial {
   readonly root: string;
   /** Its first disk as it is before the first boot: see base-disk.ts. */
   readonly baseDisk: string;
-  /** Where the node's memory lives. */
+  /** A file system in memory, for the node's memory and its disks. */
   readonly memoryDirectory: string;
   /** As the kernel's command line has it: "2G". */
   readonly memory: string;
@@ -35,8 +35,7 @@ export async function makeNode(
   await writeNodeFiles(directory, name, all, authority);
   await copyFile(authority.certificate, path.join(directory, path.basename(authority.certificate)));
   await mkdir(logsOf(name), { recursive: true });
-  await mkdir(path.join(runDirectory, "disks"), { recursive: true });
-  const [state, volumeGroup] = disksOf(name);
+  const [state, volumeGroup] = disksOf(name, material);
   await shell("cp", ["--sparse=always", material.baseDisk, state]);
   await writeFile(volumeGroup, "");
   await shell("truncate", ["--size", material.volumeGroupDisk, volumeGroup]);
@@ -48,7 +47,7 @@ export async function makeNode(
  */
 export async function bootNode(name: string, material: NodeMaterial): Promise<Process> {
   await mkdir(path.join(runDirectory, "uml"), { recursive: true });
-  const [state, volumeGroup] = disksOf(name);
+  const [state, volumeGroup] = disksOf(name, material);
   const mac = `02:4c:56:4d:00:0${nodeNumber(name)}`;
   const kernel = [
     ...["linux", `mem=${material.memory}`, `uml_dir=${runDirectory}/uml/`, `umid=${name}`, "pty.legacy_count=0"],
@@ -77,7 +76,8 @@ function logsOf(name: string): string {
   return path.join(logDirectory, name);
 }
 
-function disksOf(name: string): readonly [string, string] {
-  const disk = (part: string): string => path.join(runDirectory, "disks", `${name}-${part}.img`);
+/** Waiting for this machine's own disk took a fifth of the time of the tests. */
+function disksOf(name: string, { memoryDirectory }: NodeMaterial): readonly [string, string] {
+  const disk = (part: string): string => path.join(memoryDirectory, `${name}-${part}.img`);
   return [disk("state"), disk("volume-group")];
 }

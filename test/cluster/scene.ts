@@ -25,6 +25,8 @@ export interface Volume {
 
 /** A namespace of the cluster for one file of tests. */
 export interface Scene {
+  /** The options by which kubectl works in it. */
+  readonly selection: readonly string[];
   apply(...manifests: readonly Manifest[]): Promise<void>;
   /** `get("pod", "a")` */
   get<Result>(kind: string, name: string): Promise<Result>;
@@ -43,18 +45,20 @@ export interface Scene {
 }
 
 export async function openScene(namespace: string): Promise<Scene> {
-  const here = (...args: readonly string[]): Promise<string> => kubectl(["--namespace", namespace, ...args]);
+  const selection = ["--namespace", namespace];
+  const here = (...args: readonly string[]): Promise<string> => kubectl([...selection, ...args]);
   const get = async <Result>(kind: string, name: string): Promise<Result> =>
     JSON.parse(await here("get", kind, name, "--output=json")) as Result;
   await kubectl(["create", "namespace", namespace]);
   // pods of a namespace without it are refused
   await until("its service account exists", () => here("get", "serviceaccount", "default"));
   return {
+    selection,
     get,
     kubectl: here,
     apply: async (...manifests) => {
       const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests });
-      await kubectl(["--namespace", namespace, "apply", "--filename=-"], list);
+      await kubectl([...selection, "apply", "--filename=-"], list);
     },
     running: async (pod, milliseconds = 120_000) => {
       const timeout = `--timeout=${Math.round(milliseconds / 1000)}s`;

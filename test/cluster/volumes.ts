@@ -5,15 +5,47 @@ export const volumeGroup = "vg0";
 
 export const extentBytes = 4 * 2 ** 20;
 
+/** The blank disk of a node. */
+const disk = "/dev/ubdc";
+
 /** Makes the volume group on the blank disk of the node, as an administrator does before the driver is installed. */
 export async function makeVolumeGroup(node: string): Promise<void> {
-  await onNode(node, ["vgcreate", "--quiet", "--yes", "--metadatasize", "16m", volumeGroup, "/dev/ubdc"]);
+  await onNode(node, ["vgcreate", "--quiet", "--yes", "--metadatasize", "16m", volumeGroup, disk]);
 }
 
 /** Sizes in bytes of the logical volumes of a node, by their names. */
 export async function logicalVolumes(node: string): Promise<ReadonlyMap<string, number>> {
   const lines = await reported(node, ["lvs", "--options=lv_name,lv_size"]);
   return new Map(lines.map(([name = "", size]) => [name, Number(size)]));
+}
+
+/** The tags of a logical volume of a node, as lvs(8) prints them. */
+export async function tagsOf(node: string, volume: string): Promise<string> {
+  return onNode(node, ["lvs", "--noheadings", "--options=lv_tags", `${volumeGroup}/${volume}`]);
+}
+
+/** A part of a node's disk, in extents from the first one on. */
+export interface Piece {
+  readonly start: number;
+  readonly extents: number;
+}
+
+/** Where on its disk a logical volume lies. */
+export async function piecesOf(node: string, volume: string): Promise<readonly Piece[]> {
+  const lines = await reported(node, ["lvs", "--options=seg_pe_ranges", `--select=lv_name=${volume}`]);
+  return lines.map(([range = ""]) => {
+    const [, start, end] = /^\/dev\/ubdc:(\d+)-(\d+)$/.exec(range) ?? [];
+    if (start === undefined) throw new Error(`lvs shows its extents as ${range}`);
+    return { start: Number(start), extents: Number(end) - Number(start) + 1 };
+  });
+}
+
+/** Has a shell's command in the node read a piece of its disk, whoever it belongs to; resolves to what it prints. */
+export async function readDisk(node: string, { start, extents }: Piece, command: string): Promise<string> {
+  const reported = await onNode(node, ["pvs", "--noheadings", "--units=b", "--nosuffix", "--options=pe_start", disk]);
+  const [skip, count] = [Number(reported) + start * extentBytes, extents * extentBytes];
+  const read = `dd if=${disk} bs=1M skip=${skip} count=${count} iflag=direct,skip_bytes,count_bytes status=none`;
+  return onNode(node, ["sh", "-c", `${read} | ${command}`]);
 }
 
 /** The names of all logical volumes of both nodes. */
