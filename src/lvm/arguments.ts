@@ -52,9 +52,14 @@ export function extendArguments(
 /** Names that one lvremove takes, with room to spare below the limit of words. */
 export const mostRemovals = 45;
 
-/** lvremove(8) of several volumes: all in one commit, or, when LVM refuses one of them, none. */
+/**
+ * lvremove(8) of several volumes: all in one commit, or, when LVM refuses one of them, none. It would take a volume's
+ * snapshots along: one that has any, as LVM sees under its lock, is left out, and the command succeeds all the same
+ * (lvmreport(7), selection).
+ */
 export function removeArguments(group: string, names: readonly string[]): readonly string[] {
-  return command("lvremove", ["--yes", ...names.map((name) => fullName(group, name))]);
+  const selection = ["--select", "lv_role!=origin"];
+  return command("lvremove", ["--yes", ...selection, ...names.map((name) => fullName(group, name))]);
 }
 
 /** lvchange(8) that adds and takes away tags in one commit. */

@@ -12,6 +12,8 @@ export interface FoundGroup {
   readonly members: readonly LabelledDevice[];
   /** What the state was read from. */
   readonly headers: Headers;
+  /** Those of the members that carry the state's text. */
+  readonly carriers: readonly LabelledDevice[];
 }
 
 /** Devices on which a volume group is looked for. */
@@ -46,6 +48,7 @@ export async function findGroup(reads: DeviceReads, name: string, search: Search
     state: volumeGroupState(newest.text, byUuid, { usedBytes: newest.bytes, capacityBytes: newest.capacityBytes }),
     members,
     headers: headersOf(headers, members),
+    carriers: newest.carriers.filter((one) => members.includes(one)),
   };
 }
 

@@ -6,6 +6,7 @@ import { type DeviceExtents, restoreArguments } from "./arguments.ts";
 import { lvmConfiguration } from "./configuration.ts";
 import type { FoundGroup } from "./discovery.ts";
 import { failureOf, missesPhysicalVolume } from "./failure.ts";
+import type { LabelledDevice } from "./metadata.ts";
 import type { ExtentArea, VolumeGroupState } from "./model.ts";
 import { type CommandObserver, Session } from "./session.ts";
 import type { Verdict } from "./verdict.ts";
@@ -35,6 +36,8 @@ export class GroupCommands {
   readonly #options: VolumeGroupOptions;
   readonly #reader: VolumeGroupReader;
   readonly #session: Session;
+  /** Sequence number of the newest metadata that is known to be durable. */
+  #durable: number | undefined;
 
   constructor(options: VolumeGroupOptions) {
     this.#options = options;
@@ -57,8 +60,24 @@ export class GroupCommands {
    */
   async change(build: Build): Promise<Verdict> {
     const { verdict, found } = await this.#send(build, requireComplete);
-    await this.#flush(found);
+    await this.#durably(Promise.all(this.#flushes(found.members)));
+    // LVM has marked the disk as missing then; it may come back with the metadata of before
+    if (verdict.succeeded && !isComplete(found)) throw this.#unknown("a physical volume went away meanwhile; see pvs");
+    this.#durable = found.state.sequenceNumber;
     return verdict;
+  }
+
+  /**
+   * Makes durable what `read` shows, if it may have been committed and not flushed: by a run that ended between the two,
+   * by one whose flush failed, or by somebody else. On one disk is enough, since LVM goes by the newest metadata: one that
+   * hangs or fails holds nobody up.
+   * @throws LvmError outcomeUnknown, and those of `read`
+   */
+  async makeDurable(): Promise<void> {
+    const { state, carriers } = await this.#reader.read();
+    if (state.sequenceNumber === this.#durable) return;
+    await this.#durably(Promise.any(this.#flushes(carriers)));
+    this.#durable = state.sequenceNumber;
   }
 
   /** Runs a command that leaves the metadata as it is. @throws LvmError */
@@ -127,15 +146,24 @@ export class GroupCommands {
     return lvmConfiguration(nodes, this.#options.lockDirectory);
   }
 
+  #flushes(disks: readonly LabelledDevice[]): readonly Promise<void>[] {
+    return disks.map((disk) => this.#options.devices.flush(disk.device));
+  }
+
   /** LVM leaves what it wrote in the disk's cache; a power cut could take back what was promised. */
-  async #flush(found: FoundGroup): Promise<void> {
+  async #durably(flushes: Promise<unknown>): Promise<void> {
     try {
-      await Promise.all(found.members.map((member) => this.#options.devices.flush(member.device)));
-    } catch (cause) {
+      await flushes;
+    } catch (error) {
+      const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
       if (!(cause instanceof SystemError)) throw cause;
-      const problem = `the metadata of volume group ${this.#options.name} could not be made durable`;
-      throw new LvmError("outcomeUnknown", `${problem}: ${cause.message}`, { cause });
+      throw this.#unknown(cause.message, cause);
     }
+  }
+
+  #unknown(why: string, cause?: SystemError): LvmError {
+    const problem = `the metadata of volume group ${this.#options.name} could not be made durable`;
+    return new LvmError("outcomeUnknown", `${problem}: ${why}`, { cause });
   }
 }
 

@@ -1,3 +1,4 @@
+import { LvmError } from "../errors.ts";
 import { mostRemovals, removeArguments } from "./arguments.ts";
 import { failureOf, failureOfVolume } from "./failure.ts";
 import type { GroupCommands } from "./group-commands.ts";
@@ -18,7 +19,7 @@ export class Removals {
     this.#queue = queue;
   }
 
-  /** Resolves when the volume is gone for good. @throws LvmError of this volume alone */
+  /** Resolves when the volume is gone for good. @throws LvmError of this volume alone, volumeInUse if it has snapshots */
   remove(name: string): Promise<void> {
     const waiting = this.#waiting.get(name) ?? Promise.withResolvers<void>();
     if (this.#waiting.size === 0) this.#schedule();
@@ -47,8 +48,8 @@ export class Removals {
     let names = [...batch.keys()];
     while (names.length > 0) {
       const verdict = await this.#send(names);
-      const after = verdict.succeeded ? undefined : await this.#commands.read();
-      const undecided = names.filter((name) => !settle(batch, name, outcomeOf(name, verdict, before, after)));
+      const after = await this.#commands.read();
+      const undecided = names.filter((name) => !settle(batch, name, outcomeOf(name, verdict, { before, after })));
       if (undecided.length === names.length) return this.#removeEach(batch, undecided);
       names = undecided;
     }
@@ -57,8 +58,10 @@ export class Removals {
   /** LVM named none of them: each is told what LVM says of it alone. */
   async #removeEach(batch: Waiting, names: readonly string[]): Promise<void> {
     for (const name of names) {
+      const before = await this.#commands.read();
       const verdict = await this.#send([name]);
-      settle(batch, name, verdict.succeeded ? "removed" : failureOf("lvremove", verdict));
+      const after = await this.#commands.read();
+      settle(batch, name, outcomeOf(name, verdict, { before, after }) ?? failureOf("lvremove", verdict));
     }
   }
 
@@ -69,10 +72,17 @@ export class Removals {
 
 type Outcome = "removed" | Error | undefined;
 
-function outcomeOf(name: string, verdict: Verdict, before: VolumeGroupState, after?: VolumeGroupState): Outcome {
-  if (after === undefined) return "removed";
-  if (before.logicalVolumes.has(name) && !after.logicalVolumes.has(name)) return "removed";
-  return failureOfVolume("lvremove", verdict, name);
+interface Around {
+  readonly before: VolumeGroupState;
+  readonly after: VolumeGroupState;
+}
+
+function outcomeOf(name: string, verdict: Verdict, { before, after }: Around): Outcome {
+  const left = after.logicalVolumes.get(name);
+  if (left === undefined && (verdict.succeeded || before.logicalVolumes.has(name))) return "removed";
+  if (left === undefined || !verdict.succeeded) return failureOfVolume("lvremove", verdict, name);
+  const others = left.dependents.join(", ");
+  return new LvmError("volumeInUse", `${after.name}/${name} is left: other logical volumes rest on it (${others})`);
 }
 
 /** Tells those who wait for the volume; false while its outcome is undecided. */

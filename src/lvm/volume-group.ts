@@ -163,6 +163,14 @@ export class VolumeGroup {
     });
   }
 
+  /**
+   * Makes sure that what `read` shows outlasts a power cut: where nothing remains to be done, nothing that is done now
+   * sees to it. @throws LvmError
+   */
+  makeDurable(): Promise<void> {
+    return this.#commands.makeDurable();
+  }
+
   /** Writes a backup of the metadata to this file, for vgcfgrestore(8). */
   backup(file: string): Promise<void> {
     return this.#use("vgcfgbackup", (state) => backupArguments(state.name, file));

@@ -41,7 +41,9 @@ export function createVolume(context: Context, request: CreateRequest): Promise<
     deadline,
     work: async (work) => {
       const volume = (await findExisting(context, search)) ?? (await makeNew(context, request, record));
-      return volume.record.state === "creating" ? finish(context, volume, work) : volume;
+      if (volume.record.state === "creating") return finish(context, volume, work);
+      await volume.group.makeDurable();
+      return volume;
     },
   });
 }
@@ -180,7 +182,8 @@ async function finish(context: Context, volume: Volume, work: Work): Promise<Vol
 /** Whether the same call may succeed later with what is there now. */
 function mayPass(error: unknown): boolean {
   if (error instanceof LvmError) {
-    return ["groupMissing", "groupAmbiguous", "groupUnreadable", "locked", "outcomeUnknown"].includes(error.kind);
+    const passing = ["groupMissing", "groupAmbiguous", "groupUnreadable", "physicalVolumeMissing", "locked"];
+    return [...passing, "outcomeUnknown"].includes(error.kind);
   }
   if (error instanceof SystemError) return error.code === "ESTALE" || error.code === "EAGAIN";
   return error instanceof VolumeError && (error.kind === "aborted" || error.kind === "unavailable");

@@ -58,6 +58,7 @@ async function expand(context: Context, idText: string, range: SizeRange, work: 
   if (logicalVolume.sizeBytes >= range.required) {
     // an lvextend that was interrupted may have left the device as it was, or suspended
     await activeDevice(context, volume.group, logicalVolume);
+    await volume.group.makeDurable();
     return volume;
   }
   const layout = { stripes: stripesOf(logicalVolume), stripeBytes: stripeBytesOf(logicalVolume) };

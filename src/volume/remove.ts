@@ -54,7 +54,7 @@ async function remove(context: Context, group: VolumeGroup, id: VolumeId, work: 
   if (isActive) await assertUnused(context, await activeDevice(context, group, volume.logicalVolume), id);
   await wipeFirst(context, volume, work);
   // Wiping takes long, and somebody may have taken a snapshot meanwhile.
-  assertNoDependents((await findRemovable(group, id)) ?? volume);
+  await assertStillAlone(volume);
   work.progress.text = "removing the logical volume";
   await group.remove(id.logicalVolume);
   context.begun.delete(id.logicalVolume);
@@ -99,6 +99,10 @@ function assertNoDependents({ id, logicalVolume }: Volume): void {
   throw new VolumeError("failedPrecondition", `${id.volumeGroup}/${id.logicalVolume} is in use: ${reason}`);
 }
 
+async function assertStillAlone(volume: Volume): Promise<void> {
+  assertNoDependents((await findRemovable(volume.group, volume.id)) ?? volume);
+}
+
 /** Nobody may have the device mounted, its node bind-mounted, or the device open for itself alone. */
 async function assertUnused(context: Context, device: BlockDevice, id: VolumeId): Promise<void> {
   const name = `${id.volumeGroup}/${id.logicalVolume}`;
@@ -120,6 +124,7 @@ async function wipeFirst(context: Context, volume: Volume, work: Work): Promise<
   if (sweep === undefined) return;
   // Only this proves that nobody at all has the device open: O_EXCL does not see those who opened it without.
   await group.deactivate(logicalVolume.name);
+  await assertStillAlone(volume);
   const device = await activeDevice(context, group, logicalVolume);
   const busy = inUse(`${id.volumeGroup}/${id.logicalVolume}`, device);
   await withExclusive(context, device, busy, async (exclusive) => {

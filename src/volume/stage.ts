@@ -42,9 +42,11 @@ async function stage(context: Context, request: StageRequest, work: Work): Promi
   const { access, stagingPath } = request;
   const volume = await findVolume(context, request.id);
   assertUsable(volume, access);
-  const { filesystem } = volume.record;
+  const { filesystem, state } = volume.record;
   const options = access.kind === "mount" && filesystem ? stageOptions(filesystem, access) : undefined;
   const device = await activeDevice(context, volume.group, volume.logicalVolume);
+  // what the pod writes must not outlast the metadata that says that it is there
+  if (options === undefined || state === "formatted") await volume.group.makeDurable();
   if (options === undefined || filesystem === undefined) return;
 
   const staged = await findStaged(context, device, stagingPath);

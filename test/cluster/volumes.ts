@@ -42,8 +42,8 @@ export async function piecesOf(node: string, volume: string): Promise<readonly P
 
 /** Has a shell's command in the node read a piece of its disk, whoever it belongs to; resolves to what it prints. */
 export async function readDisk(node: string, { start, extents }: Piece, command: string): Promise<string> {
-  const reported = await onNode(node, ["pvs", "--noheadings", "--units=b", "--nosuffix", "--options=pe_start", disk]);
-  const [skip, count] = [Number(reported) + start * extentBytes, extents * extentBytes];
+  const first = await onNode(node, ["pvs", "--noheadings", "--units=b", "--nosuffix", "--options=pe_start", disk]);
+  const [skip, count] = [Number(first) + start * extentBytes, extents * extentBytes];
   const read = `dd if=${disk} bs=1M skip=${skip} count=${count} iflag=direct,skip_bytes,count_bytes status=none`;
   return onNode(node, ["sh", "-c", `${read} | ${command}`]);
 }

@@ -1,11 +1,13 @@
 import { mkdtemp, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { persist } from "./process-support.ts";
 import { type BadCall, wrongAnswers } from "./refusals.ts";
 import type { Staged } from "./volume-support.ts";
 import {
   MiB,
   type World,
+  blockCapability,
   claimName,
   logicalVolumeOf,
   mountCapability,
@@ -38,14 +40,10 @@ async function attach(file: string): Promise<string> {
 }
 
 /** Makes a volume that lies on this disk. */
-async function volumeOn(disk: string): Promise<string> {
+async function volumeOn(disk: string, capability: object = mountCapability(), name = claimName()): Promise<string> {
   const other = disks.find((each) => each !== disk) ?? "";
   await shell("pvchange", "--quiet", "--allocatable", "n", other);
-  const request = {
-    name: claimName(),
-    capacityRange: { requiredBytes: 64 * MiB },
-    volumeCapabilities: [mountCapability()],
-  };
+  const request = { name, capacityRange: { requiredBytes: 64 * MiB }, volumeCapabilities: [capability] };
   const { volume } = await world.rpc.CreateVolume(request);
   await shell("pvchange", "--quiet", "--allocatable", "y", other);
   return volume?.volumeId ?? "";
@@ -95,4 +93,36 @@ test("a volume whose disk is missing is in an abnormal condition, and only that 
   expect(await condition(lost)).toMatchObject({ abnormal: false });
   await world.rpc.NodeUnstageVolume({ ...staged, volumeId: lost });
   for (const volumeId of [sound, lost]) await world.rpc.DeleteVolume({ volumeId });
+});
+
+test("a volume that old metadata calls half made is not zeroed while a disk is away that may know better", async () => {
+  const [first = "", second = ""] = disks;
+  const name = claimName();
+  const volumeId = await volumeOn(first, blockCapability(), name);
+  const path = `${world.volumeGroup}/${name}`;
+  const state = (is: string, was: string): Promise<string> =>
+    shell(
+      "lvchange",
+      "--quiet",
+      "--addtag",
+      `lvm.local.csi/state=${is}`,
+      "--deltag",
+      `lvm.local.csi/state=${was}`,
+      path,
+    );
+  await world.driver().kill();
+  await state("creating", "ready");
+  const device = `/dev/mapper/${path.replaceAll("-", "--").replace("/", "-")}`;
+  await writeFile(device, "a row of somebody's", { flag: "r+", flush: true });
+  await shell("losetup", "--detach", second);
+  await world.start();
+  const request = { name, capacityRange: { requiredBytes: 64 * MiB }, volumeCapabilities: [blockCapability()] };
+  const call: BadCall = ["again", /not initialized .* missing/, () => world.rpc.CreateVolume(request), "UNAVAILABLE"];
+  expect(await wrongAnswers([call])).toEqual([]);
+  expect(await shell("head", "-c", "19", device)).toBe("a row of somebody's");
+
+  disks = [first, await attach(files[1] ?? "")];
+  await persist(() => world.rpc.CreateVolume(request));
+  expect(await shell("sh", "-c", `head -c 19 ${device} | tr -d '\\0'`)).toBe("");
+  await world.rpc.DeleteVolume({ volumeId });
 });

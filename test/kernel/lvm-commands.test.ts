@@ -154,6 +154,16 @@ test("removals that wait share a commit, and each is told its own outcome", asyn
   await group.remove("open");
 });
 
+test("a snapshot that came at the last moment is not taken along", async () => {
+  for (const name of ["origin", "plain"]) await group.create(() => ({ name, extents: 1, ...linear }));
+  await lab.foreign("lvcreate --yes --snapshot -l 1 -n backup labcmd/origin");
+  const outcomes = await Promise.allSettled(["origin", "plain"].map((name) => group.remove(name)));
+  expect(outcomes).toMatchObject([{ reason: { kind: "volumeInUse" } }, { status: "fulfilled" }]);
+  expect([...(await group.read()).logicalVolumes.keys()]).toEqual(expect.arrayContaining(["origin", "backup"]));
+  expect(await volume("plain")).toBeUndefined();
+  await lab.foreign("lvremove --yes labcmd/backup labcmd/origin");
+});
+
 test("sixty volumes go in two commits", async () => {
   const names = Array.from(
     { length: 60 },
