@@ -67,14 +67,31 @@ describe("an answer", () => {
     await check(device("dm-1", ["sda", "sdb"]));
     expect(asked).toEqual(["sda sdb", "sda sdb"]);
   });
+
+  test.each([
+    ["an array of two disks", ["sda", "sdb"], ["sda sdb", "sda sdb"]],
+    ["an array that has one disk left", ["sda"], ["sda"]],
+  ])("is told by what lies lowest: encryption over %s", async (_, disks, keys) => {
+    device("md0", disks);
+    device("dm-9", ["md0"]);
+    await check(device("dm-0", ["dm-9"]));
+    await check(device("dm-1", ["dm-9"]));
+    expect(asked).toEqual(keys);
+  });
 });
 
 test("volumes that lie on the same disks have one key, whatever the order they are listed in", () => {
-  expect(disksUnder(sysfs, device("dm-0", ["sda"]))).toBe("sda");
-  expect(disksUnder(sysfs, device("dm-1", ["sda"]))).toBe("sda");
-  expect(disksUnder(sysfs, device("dm-2", ["sdb", "sda"]))).toBe("sda sdb");
+  expect(disksUnder(sysfs, device("dm-0", ["sda"]))).toEqual(["sda"]);
+  expect(disksUnder(sysfs, device("dm-1", ["sda"]))).toEqual(["sda"]);
+  expect(disksUnder(sysfs, device("dm-2", ["sdb", "sda"]))).toEqual(["sda", "sdb"]);
+});
+
+test("a disk that is reached in two ways counts once", () => {
+  device("md0", ["sda1", "sdb1"]);
+  device("dm-3", ["sda1"]);
+  expect(disksUnder(sysfs, device("dm-4", ["dm-3", "md0"]))).toEqual(["sda1", "sdb1"]);
 });
 
 test("a device that lies on no other, or has gone, is its own disk", () => {
-  expect(disksUnder(sysfs, device("sda", []))).toBe("sda");
+  expect(disksUnder(sysfs, device("sda", []))).toEqual(["sda"]);
 });

@@ -15,20 +15,24 @@ export function createDiskCheck(runJob: RunJob, sysfs: string): Devices["checkDi
   const answeredAt = new Map<string, number>();
   return async (device) => {
     const disks = disksUnder(sysfs, device);
+    const key = disks.join(" ");
     for (const [each, at] of answeredAt) if (performance.now() - at >= sharedAnswerMs) answeredAt.delete(each);
-    if (answeredAt.has(disks)) return;
+    if (answeredAt.has(key)) return;
     const range = { offset: Math.max(0, device.sizeBytes - PIECE_BYTES), length: PIECE_BYTES };
-    await runJob("check", disks, "readDevice", { device, ranges: [range] });
+    await runJob("check", key, "readDevice", { device, ranges: [range] });
     // of several disks only one has been read, and another volume may end on the next
-    if (lowerDevicesOf(sysfs, device.name).length === 1) answeredAt.set(disks, performance.now());
+    if (disks.length === 1) answeredAt.set(key, performance.now());
   };
 }
 
 /**
- * One key for all volumes of a disk: if it hangs, one read hangs with it, however many volumes it has. A device that
- * has just gone lies on nothing; the read will tell.
+ * The names of what lies lowest under a device, in order, and together the key of all volumes of a disk: if it hangs,
+ * one read hangs with it, however many volumes it has. Looked for all the way down, since a physical volume may itself
+ * be a device over several disks (md(4), dm-crypt over it). A device that has just gone lies on nothing; the read will
+ * tell.
  */
-export function disksUnder(sysfs: string, device: BlockDevice): string {
-  const slaves = lowerDevicesOf(sysfs, device.name);
-  return slaves.length === 0 ? device.name : slaves.toSorted().join(" ");
+export function disksUnder(sysfs: string, device: Pick<BlockDevice, "name">): readonly string[] {
+  const lower = lowerDevicesOf(sysfs, device.name);
+  if (lower.length === 0) return [device.name];
+  return [...new Set(lower.flatMap((name) => disksUnder(sysfs, { name })))].toSorted();
 }
