@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { createDiskCheck, disksUnder } from "./disk-check.ts";
+import { createDiskCheck, disksUnder, mostWaiting } from "./disk-check.ts";
 import type { BlockDevice } from "./host.ts";
 import type { RunJob } from "./worker-pool.ts";
 
@@ -77,6 +78,76 @@ describe("an answer", () => {
     await check(device("dm-0", ["dm-9"]));
     await check(device("dm-1", ["dm-9"]));
     expect(asked).toEqual(keys);
+  });
+});
+
+describe("of many calls at once", () => {
+  let reads: { readonly key: string; readonly result: PromiseWithResolvers<unknown> }[];
+  let check: ReturnType<typeof createDiskCheck>;
+
+  beforeEach(() => {
+    reads = [];
+    const runJob = async (_lane: string, key: string): Promise<unknown> => {
+      const result = Promise.withResolvers<unknown>();
+      reads.push({ key, result });
+      return result.promise;
+    };
+    check = createDiskCheck(runJob as RunJob, sysfs);
+  });
+
+  /** Calls for as many volumes of these disks as the kubelet lets pods be on a node. */
+  const callsFor = (slaves: readonly string[]): readonly Promise<void>[] =>
+    Array.from({ length: 110 }, (_, index) => check(device(`dm-${slaves.join("-")}-${index}`, slaves)));
+  const keys = (): readonly string[] => reads.map(({ key }) => key);
+
+  test("one reads a slow disk, and the others take its answer", async () => {
+    const calls = callsFor(["sda"]);
+    await turn();
+    expect(keys()).toEqual(["sda"]);
+    reads[0]?.result.resolve(undefined);
+    await Promise.all(calls);
+    expect(keys()).toEqual(["sda"]);
+  });
+
+  test("one is told of a read that failed, and the next one reads", async () => {
+    const outcomes = Promise.allSettled(callsFor(["sda"]));
+    reads[0]?.result.reject(new Error("EIO"));
+    await turn();
+    expect(keys()).toEqual(["sda", "sda"]);
+    reads[1]?.result.resolve(undefined);
+    const [first, ...others] = await outcomes;
+    expect(first).toMatchObject({ status: "rejected", reason: { message: "EIO" } });
+    expect(new Set(others.map(({ status }) => status))).toEqual(new Set(["fulfilled"]));
+    expect(reads).toHaveLength(2);
+  });
+
+  test("each reads for itself where there are several disks, one at a time", async () => {
+    const calls = callsFor(["sda", "sdb"]);
+    for (let done = 0; done < calls.length; done += 1) {
+      expect(reads).toHaveLength(done + 1);
+      reads[done]?.result.resolve(undefined);
+      await turn();
+    }
+    await Promise.all(calls);
+    expect(reads).toHaveLength(calls.length);
+  });
+
+  test("those that wait for a disk that hangs hold up no other disk", async () => {
+    const hanging = callsFor(["sda"]);
+    const well = check(device("dm-well", ["sdb"]));
+    expect(keys()).toEqual(["sda", "sdb"]);
+    reads[1]?.result.resolve(undefined);
+    await well;
+    reads[0]?.result.resolve(undefined);
+    await Promise.all(hanging);
+  });
+
+  test("no more are kept waiting than can be kept for good", async () => {
+    const volume = device("dm-0", ["sda"]);
+    const calls = Array.from({ length: 1 + mostWaiting }, () => check(volume));
+    await expect(check(volume)).rejects.toMatchObject({ name: "SystemError", code: "EAGAIN" });
+    reads[0]?.result.resolve(undefined);
+    await Promise.all(calls);
   });
 });
 

@@ -67,7 +67,7 @@ export interface Devices {
   flush(device: BlockDevice): Promise<void>;
   /**
    * Resolves when the disk under the device has answered a small read, however long it hangs. Of one disk's volumes one
-   * is read at a time, or none if the disk answered a moment ago; none waits for another disk.
+   * is read at a time, or none if the disk answered a moment ago, or while the call waited; none waits for another disk.
    * @throws SystemError as `read` does; EAGAIN when too many wait for that disk
    */
   checkDisk(device: BlockDevice): Promise<void>;

@@ -25,7 +25,7 @@ const normal: Condition = { abnormal: false, message: "the volume is in order" }
 /** Longer than a disk takes that is only busy, and well below what the kubelet waits (2 minutes). */
 const patienceMs = 10_000;
 
-/** What a disk that fails or has gone answers (open(2), read(2)). EAGAIN: too many reads hang on it already. */
+/** What a disk that fails or has gone answers (open(2), read(2)). EAGAIN: too many calls wait for it already. */
 const diskFailures: ReadonlySet<string> = new Set(["EIO", "ENXIO", "ENODEV", "ENODATA", "EAGAIN"]);
 
 /** How Linux 6.15 and later mark an ext4 that stopped writing, where older ones made it "ro" (fs/ext4/super.c). */
