@@ -150,7 +150,8 @@ async function extendZeroed(context: Context, expansion: Expansion, work: Work):
     const extension = { name: logicalVolume.name, from: logicalVolume.extentCount, remove: scratch.name, ...total };
     const zeroed = await group.removeThenExtend(extension).catch(asTaken);
     const grown = await findVolume(context, formatVolumeId(id));
-    const ranges = unzeroedRanges(grown.logicalVolume, logicalVolume.extentCount, zeroed, grown.state.extentBytes);
+    const growth = { from: logicalVolume.extentCount, to: totalExtents };
+    const ranges = unzeroedRanges(grown.logicalVolume, growth, zeroed, grown.state.extentBytes);
     if (ranges.length > 0) await zeroInUse(context, grown, ranges);
   });
 }
@@ -187,8 +188,9 @@ function assertRoom(context: Context, state: VolumeGroupState, extents: number, 
 }
 
 /**
- * Zeroes what a volume in use has just grown by, against what LVM was told: nobody has had time to write there, since
- * nothing is done to a volume that somebody else has made larger meanwhile.
+ * Zeroes what a volume in use has just grown by, against what LVM was told. Nobody has been told of those bytes yet, and
+ * what somebody else adds before or after is not among them; only what is added between the look at the volume's size
+ * and LVM's lock would be, or what a pod writes that watches the size of its device.
  */
 async function zeroInUse(context: Context, volume: Volume, ranges: readonly ByteRange[]): Promise<void> {
   const device = await activeDevice(context, volume.group, volume.logicalVolume);
