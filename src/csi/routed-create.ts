@@ -65,8 +65,11 @@ async function route(creation: Creation): Promise<Response> {
   const nodes = wanted ?? allNodes(router).map((node) => node.topologyValue);
   const elsewhere = sent.nodes(name).filter((node) => !nodes.includes(node));
   // not with one known node and none named: the volume may be there, and may have taken the room that is compared with
-  const isSure = wanted?.length === 1 && elsewhere.length === 0;
-  const search = isSure ? { candidates: nodes.map((node) => ({ node })) } : await searchFor(creation, nodes, elsewhere);
+  const isNamed = wanted?.length === 1;
+  const isSure = isNamed && elsewhere.length === 0;
+  const search = isSure
+    ? { candidates: nodes.map((node) => ({ node })) }
+    : await searchFor(creation, { nodes, elsewhere, isNamed });
   if ("holder" in search) return answerOfHolder(creation, search.holder, elsewhere);
   const { candidates } = search;
   const ordered = wanted === undefined ? await roomiestFirst(router, request, candidates, call) : candidates;

@@ -37,6 +37,36 @@ test.each<[string, Partial<SimulatedNode>]>([
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
+test("without topology a silent node is asked for the volume of an earlier controller, and another one gets none", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  cluster.node("n1").room = 20;
+  await createVolume(cluster);
+  cluster.node("n1").manner = "silent";
+  const restarted = cluster.restart();
+  const again = async () => restarted.CreateVolume?.(volumeRequest(name), anyCall);
+  await expect(again()).rejects.toMatchObject({ ...unavailable, message: expect.stringContaining("node n1 ") });
+  expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
+  cluster.node("n1").manner = "up";
+  expect((await again())?.volume?.volumeId).toBe(`n1/vg0/${name}`);
+});
+
+test("a silent node is left out when the cluster says that it is not ready", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  Object.assign(cluster.node("n1"), { manner: "silent", isReady: false });
+  expect((await createVolume(cluster)).volume?.volumeId).toBe(`n2/vg0/${name}`);
+});
+
+test("a claim of one node is given back to the scheduler while that one is silent, also after a node that is gone", async () => {
+  const cluster = simulatedCluster("n1", "n2", "n3");
+  cluster.node("n1").manner = "silent";
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  cluster.node("n2").manner = "losesCalls";
+  await expect(createVolume(cluster, ["n2"])).rejects.toMatchObject(unavailable);
+  cluster.node("n2").isGone = true;
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(exhausted);
+  await createVolume(cluster, ["n3"]);
+});
+
 test("a node that was never sent the name, and is away or has no such group, is left out", async () => {
   const cluster = simulatedCluster("n1", "n2", "n3");
   cluster.node("n1").manner = "lacksGroup";

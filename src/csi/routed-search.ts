@@ -35,20 +35,26 @@ export interface Found {
 
 type Look = Outcome<ResponseOf<"CreateVolume">>;
 
+/** Which nodes are asked. */
+export interface Places {
+  /** Where the volume may be made. */
+  readonly nodes: readonly string[];
+  /** Other nodes, which were sent the name. */
+  readonly elsewhere: readonly string[];
+  /** Whether the claim names one node: it is given back to the scheduler at once while that one keeps silent. */
+  readonly isNamed: boolean;
+}
+
 /** Either the node that has the volume, or those that may be tried. */
 export type Search = { readonly holder: Found } | { readonly candidates: readonly Candidate[] };
 
 /**
- * Asks all nodes that may have the volume. Left out are only those that cannot be reached and were not sent it, and those
- * without the volume group. While any other cannot say, nothing is made: it may have the volume of an earlier call, which
- * this run of the controller need not know of.
+ * Asks all nodes that may have the volume. Left out are only those that are away and were not sent it, and those without
+ * the volume group. While any other cannot say, or keeps silent, nothing is made: it may have the volume of an earlier
+ * call, which this run of the controller need not know of.
  * @throws VolumeError unavailable or deadlineExceeded while a node cannot say
  */
-export async function searchFor(
-  creation: Creation,
-  nodes: readonly string[],
-  elsewhere: readonly string[],
-): Promise<Search> {
+export async function searchFor(creation: Creation, { nodes, elsewhere, isNamed }: Places): Promise<Search> {
   const outcomes = await forEachNode([...nodes, ...elsewhere], async (node) => ({
     node,
     outcome: await lookOn(creation, node, elsewhere.includes(node)),
@@ -58,7 +64,7 @@ export async function searchFor(
   tellDuplicates(creation, holders);
   const [holder] = holders;
   if (holder !== undefined) return { holder };
-  for (const found of outcomes) await requireSettled(creation, found);
+  for (const found of outcomes) await requireSettled(creation, found, isNamed);
   return { candidates: outcomes.filter(({ node }) => nodes.includes(node)).map(candidateOf) };
 }
 
@@ -114,9 +120,9 @@ function tellDuplicates({ router, name }: Creation, holders: readonly Found[]): 
 }
 
 /** @throws VolumeError if the node may have the volume and cannot say */
-async function requireSettled({ router, sent, name }: Creation, { node, outcome }: Found): Promise<void> {
+async function requireSettled({ router, sent, name }: Creation, { node, outcome }: Found, isNamed: boolean) {
   if (outcome.kind === "answered") return;
-  if (!sent.has(name, node) && mayBeLeftOut(outcome)) return;
+  if (!sent.has(name, node) && mayBeLeftOut(outcome, isNamed)) return;
   if (outcome.kind === "unsent" && (await router.directory.isGone(node))) {
     sent.remove(name, node);
     return;
@@ -127,8 +133,8 @@ async function requireSettled({ router, sent, name }: Creation, { node, outcome 
 /** What a node says that has no such volume group now, or may have none, and one that surely has no such volume. */
 const leftOut = new Set([status.NOT_FOUND, status.FAILED_PRECONDITION, status.INVALID_ARGUMENT]);
 
-function mayBeLeftOut(outcome: Look): boolean {
-  if (outcome.kind === "unsent") return outcome.saysNothing !== true;
+function mayBeLeftOut(outcome: Look, isNamed: boolean): boolean {
+  if (outcome.kind === "unsent") return outcome.saysNothing !== true && (isNamed || outcome.isSilent !== true);
   return outcome.kind === "refused" && leftOut.has(outcome.code);
 }
 

@@ -7,7 +7,16 @@ type Cluster = ReturnType<typeof simulatedCluster>;
 
 const threeNodes = ["n1", "n2", "n3"];
 const names = [1, 2].map((digit) => `pvc-00000000-0000-0000-0000-00000000000${digit}`);
-const manners: readonly Manner[] = ["up", "down", "losesCalls", "losesAnswers", "slow", "lacksGroup", "untrusted"];
+const manners: readonly Manner[] = [
+  "up",
+  "down",
+  "silent",
+  "losesCalls",
+  "losesAnswers",
+  "slow",
+  "lacksGroup",
+  "untrusted",
+];
 
 const change = fc.oneof(
   { weight: 3, arbitrary: fc.record({ manner: fc.constantFrom(...manners) }) },

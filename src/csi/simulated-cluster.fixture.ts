@@ -2,7 +2,7 @@ import { status } from "@grpc/grpc-js";
 import type { KnownNode } from "../remote/node-directory.ts";
 import type { RemoteCall } from "../remote/node-link.ts";
 import { headers } from "../remote/names.ts";
-import type { Outcome } from "../remote/outcome.ts";
+import type { Outcome, Unsent } from "../remote/outcome.ts";
 import { logicalVolumeName } from "../volume/id.ts";
 import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
 import { routedControllerService } from "./routed-controller.ts";
@@ -18,6 +18,8 @@ export type Manner =
   | "up"
   /** Connections are refused. */
   | "down"
+  /** Connections are made, and nothing is ever answered. */
+  | "silent"
   /** Calls reach it and are lost before it has done anything. */
   | "losesCalls"
   /** It does what it is told, and its answers are lost. */
@@ -146,6 +148,11 @@ function known(node: SimulatedNode): KnownNode {
   return { topologyValue: node.name, address, isReady: node.isReady };
 }
 
+const unsentTo: Partial<Record<Manner, Unsent>> = {
+  silent: { kind: "unsent", reason: "Deadline exceeded", isSilent: true },
+  untrusted: { kind: "unsent", reason: "certificate has expired", saysNothing: true },
+};
+
 function deliver<Request, Response>(
   node: SimulatedNode | undefined,
   call: RemoteCall<Request, Response>,
@@ -153,7 +160,8 @@ function deliver<Request, Response>(
   if (node === undefined || !node.isReachable) {
     return { kind: "unsent", reason: "connect ECONNREFUSED" };
   }
-  if (node.manner === "untrusted") return { kind: "unsent", reason: "certificate has expired", saysNothing: true };
+  const unsent = unsentTo[node.manner];
+  if (unsent !== undefined) return unsent;
   const rpc = call.method.path.split("/").at(-1) ?? "";
   node.calls.push(call.headers?.[headers.onlyExisting] === undefined ? rpc : `${rpc}?`);
   const lost = { kind: "unanswered", code: status.UNAVAILABLE, reason: "connection lost" } as const;

@@ -56,6 +56,23 @@ test.each([
   impostor.close();
 });
 
+test("a node that takes connections and does not answer in time is silent, and not away", async () => {
+  const standing = await startImpostor(() => undefined);
+  const link = await linkTo(portOf(standing));
+  const outcome = await link.call(callOf({}));
+  link.close();
+  standing.close();
+  expect(outcome).toMatchObject({ kind: "unsent", isSilent: true });
+}, 15_000);
+
+test("a caller who gives up before anything was sent knows nothing of the node", async () => {
+  const { port } = await bed.startNode("n1", echo);
+  const link = await linkTo(port);
+  const outcome = await link.call({ ...callOf({}), signal: AbortSignal.abort() });
+  link.close();
+  expect(outcome).toMatchObject({ kind: "unsent", isSilent: true });
+});
+
 test("a call after one that was not answered goes over a new connection", async () => {
   await bed.startNode("n1", (call, callback) => {
     if (call.request["text"] !== "silence") callback(null, { link: String(call.metadata.get(headers.link)[0]) });
@@ -103,6 +120,12 @@ test("over a closed link nothing is sent", async () => {
   expect(await link.call(callOf({}))).toBeUndefined();
   expect(bed.worked).toEqual([]);
 });
+
+async function linkTo(port: number): Promise<NodeLink> {
+  const ca = bed.authority.certificate.toString("pem");
+  const context = createSecureContext({ ...(await controllerLeaf(bed.authority)), ca });
+  return new NodeLink({ node: "n1", address: `127.0.0.1:${port}`, context, name: "run 1", greeting });
+}
 
 /** A server with a node's certificate that puts into its answers what it likes. */
 async function startImpostor(answer: Handler): Promise<TlsServer> {

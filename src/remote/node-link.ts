@@ -88,7 +88,7 @@ export class NodeLink {
     const greeted = await this.#greet();
     if (greeted === undefined || greeted.kind === "unsent") return greeted;
     if (call.signal.aborted || (call.deadline ?? Infinity) <= Date.now()) {
-      return { kind: "unsent", reason: "the caller gave up before it was sent" };
+      return { kind: "unsent", reason: "the caller gave up before it was sent", isSilent: true };
     }
     return this.#send(call);
   }
@@ -140,11 +140,12 @@ const nobodyThere =
 
 /**
  * A node that is away is not the same as one that hangs up at once, or whose certificate is not taken: with certificates
- * that do not fit every node would seem to be away. A node hangs up without a word on whom it does not trust.
+ * that do not fit every node would seem to be away. A node hangs up without a word on whom it does not trust. Of one that
+ * has not answered in time nobody knows whether it is away: a connection can be made with a process that stands still.
  */
 function notConnected(code: status, reason: string): Unsent {
-  const isAway = code === status.DEADLINE_EXCEEDED || nobodyThere.test(reason);
-  return { kind: "unsent", reason, ...(isAway ? {} : { saysNothing: true }) };
+  if (code === status.DEADLINE_EXCEEDED) return { kind: "unsent", reason, isSilent: true };
+  return { kind: "unsent", reason, ...(nobodyThere.test(reason) ? {} : { saysNothing: true }) };
 }
 
 interface Answer<Response> {

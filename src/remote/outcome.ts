@@ -15,4 +15,6 @@ export interface Unsent {
   readonly reason: string;
   /** Somebody is there, or the fault is on this side (certificates): the node must not be taken for one that is away. */
   readonly saysNothing?: boolean;
+  /** Nothing was heard in time: it is away, or it is there and stands still, with whatever it was told before. */
+  readonly isSilent?: boolean;
 }
