@@ -1,6 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { VolumeError, quote } from "../errors.ts";
-import type { Unsent } from "../remote/outcome.ts";
+import type { Refused, Unsent } from "../remote/outcome.ts";
 import { logicalVolumeName } from "../volume/id.ts";
 import { parseCreation } from "./controller-requests.ts";
 import type { TopologyRequirement__Output } from "./generated/csi/v1/TopologyRequirement.ts";
@@ -137,12 +137,8 @@ async function tryOn(creation: Creation, node: string): Promise<Response | strin
   const outcome = await ask(router, node, { rpc: "CreateVolume", request }, call);
   if (outcome.kind === "answered") return outcome.response;
   if (outcome.kind === "unsent") return notSent(creation, outcome, { node, wasSent });
-  const isOver = outcome.kind === "refused" && !maybeGoingOn.has(outcome.code);
-  if (isOver && outcome.code === status.RESOURCE_EXHAUSTED) {
-    return noRoom(creation, { node, wasSent, reason: outcome.details });
-  }
-  if (isOver) sent.remove(name, node);
-  throw failureFrom(node, outcome);
+  if (outcome.kind === "unanswered" || maybeGoingOn.has(outcome.code)) throw failureFrom(node, outcome);
+  return refused(creation, outcome, { node, wasSent });
 }
 
 /** Codes of a node's after which it may have the volume. */
@@ -154,6 +150,17 @@ const maybeGoingOn = new Set([
   // it exists, though not as it is asked for
   status.ALREADY_EXISTS,
 ]);
+
+/** What follows from a node's word that it has not made it. */
+function refused(creation: Creation, outcome: Refused, { node, wasSent }: Omit<Miss, "reason">) {
+  if (outcome.code === status.RESOURCE_EXHAUSTED) {
+    return noRoom(creation, { node, wasSent, reason: outcome.details });
+  }
+  // its groups may be others now, and what an earlier call made in one that it had before it does not see
+  if (wasSent && outcome.code === status.INVALID_ARGUMENT) throw undecided(node, outcome);
+  creation.sent.remove(creation.name, node);
+  throw failureFrom(node, outcome);
+}
 
 /** A try that made nothing. */
 interface Miss {

@@ -88,6 +88,29 @@ test("a node that was sent the name is not believed to have no room while its gr
   expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
 });
 
+test("a node that was sent the name is not believed when it does not look where the volume may be", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  const node = cluster.node("n1");
+  node.manner = "losesAnswers";
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject(unavailable);
+  const details = "vg0 is not one of this node's groups";
+  Object.assign(node, { manner: "up", refusal: { code: status.INVALID_ARGUMENT, details } });
+  const message = `node n1 cannot tell whether it has the volume: ${details}`;
+  for (const wanted of [["n1"], ["n2"], undefined, ["n1"]]) {
+    await expect(createVolume(cluster, wanted)).rejects.toMatchObject({ ...unavailable, message });
+  }
+  node.refusal = undefined;
+  expect((await createVolume(cluster, ["n1"])).volume?.volumeId).toBe(`n1/vg0/${name}`);
+  expect(volumesOf(cluster)).toEqual({ n1: 1, n2: 0 });
+});
+
+test("a node that finds fault with the first call for a name has the last word", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  cluster.node("n1").refusal = { code: status.INVALID_ARGUMENT, details: "no such option" };
+  await expect(createVolume(cluster, ["n1"])).rejects.toMatchObject({ kind: "invalidArgument" });
+  await createVolume(cluster, ["n2"]);
+});
+
 test("a node that was sent the name, has no volume and no room gives way", async () => {
   const cluster = simulatedCluster("n1", "n2");
   cluster.node("n1").manner = "losesCalls";

@@ -99,13 +99,7 @@ export function undecided(node: string, outcome: Exclude<Look, { kind: "answered
   return new VolumeError("unavailable", `node ${node} cannot tell whether it has the volume: ${outcome.details}`);
 }
 
-const passedOn = new Set([
-  status.ABORTED,
-  status.UNAVAILABLE,
-  status.DEADLINE_EXCEEDED,
-  status.ALREADY_EXISTS,
-  status.INVALID_ARGUMENT,
-]);
+const passedOn = new Set([status.ABORTED, status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.ALREADY_EXISTS]);
 
 /** Whether the node has a volume of the name: as asked for, another one, or one that is being made or removed. */
 function isHolder(outcome: Look): boolean {

@@ -3,11 +3,17 @@ import type { status } from "@grpc/grpc-js";
 /** What became of a call to a node. Only the first two are the node's own words. */
 export type Outcome<Response> =
   | { readonly kind: "answered"; readonly response: Response }
-  /** The node answered with an error. */
-  | { readonly kind: "refused"; readonly code: status; readonly details: string }
+  | Refused
   | Unsent
   /** The call was sent, or may have been, and nothing is known of what the node made of it. */
   | { readonly kind: "unanswered"; readonly code: status; readonly reason: string };
+
+/** The node answered with an error. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly code: status;
+  readonly details: string;
+}
 
 /** Surely nothing of the call reached the node: no address, no connection, or another node is there. */
 export interface Unsent {
