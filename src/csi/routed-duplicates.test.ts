@@ -34,6 +34,42 @@ test.each(["down", "losesCalls"] as const)(
   },
 );
 
+test("what was made elsewhere since the others were listed is found as soon as a node comes back", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  const watch = new DuplicateWatch(cluster.router);
+  cluster.node("n2").isReady = false;
+  for (let count = 0; count < 10; count += 1) await watch.look();
+  for (const node of cluster.nodes) node.volumes.set(first, true);
+  cluster.node("n2").isReady = true;
+  await watch.look();
+  expect(watch.count).toBe(1);
+});
+
+test("a node that gives its list again after it gave none has come back, too", async () => {
+  const cluster = simulatedCluster("n1", "n2");
+  const watch = new DuplicateWatch(cluster.router);
+  cluster.node("n2").manner = "losesCalls";
+  for (let count = 0; count < 10; count += 1) await watch.look();
+  for (const node of cluster.nodes) node.volumes.set(first, true);
+  cluster.node("n2").manner = "up";
+  await watch.look();
+  expect(watch.count).toBe(1);
+});
+
+test.each(["n1", "n2"])(
+  "a second volume that %s finishes some minutes after a node came back is found",
+  async (name) => {
+    const cluster = simulatedCluster("n1", "n2");
+    const watch = new DuplicateWatch(cluster.router);
+    for (const node of cluster.nodes) node.volumes.set(first, node.name !== name);
+    for (let count = 0; count < 5; count += 1) await watch.look();
+    expect(watch.count).toBe(0);
+    cluster.node(name).volumes.set(first, true);
+    await watch.look();
+    expect(watch.count).toBe(1);
+  },
+);
+
 test("a node that gives no list is told of once, hides no other's volumes, and is asked again", async () => {
   const cluster = simulatedCluster("n1", "n2", "n3");
   for (const node of cluster.nodes) node.volumes.set(first, true);
@@ -54,8 +90,11 @@ test("a node is asked again when its driver has another address", async () => {
   const find = (name: string) => ({ topologyValue: name, isReady: true, address: `${name}:${generation}` });
   const nodes = () => directory.nodes().map(({ topologyValue }) => find(topologyValue));
   const watch = new DuplicateWatch({ ...cluster.router, directory: { ...directory, nodes, find } });
-  for (generation of [1, 1, 2, 2]) await watch.look();
-  expect(cluster.nodes.map((node) => node.calls.length)).toEqual([2, 2]);
+  for (let count = 0; count < 10; count += 1) await watch.look();
+  const before = cluster.nodes.map((node) => node.calls.length);
+  generation = 2;
+  await watch.look();
+  expect(cluster.nodes.map((node) => node.calls.length)).toEqual(before.map((calls) => calls + 1));
 });
 
 test("a look that takes long is not overtaken by the next", async () => {
@@ -74,14 +113,19 @@ test("a look that takes long is not overtaken by the next", async () => {
   expect(calls).toBe(1);
 });
 
-test("a look asks only nodes that have come, and all of them once in a while", async () => {
+test("nodes are asked for some looks when one has come, and once in a while", async () => {
   const cluster = simulatedCluster("n1", "n2");
   const watch = new DuplicateWatch(cluster.router);
-  for (let count = 0; count < 60; count += 1) await watch.look();
-  expect(cluster.nodes.map((node) => node.calls.length)).toEqual([1, 1]);
+  const callsAfter = async (looks: number) => {
+    for (let count = 0; count < looks; count += 1) await watch.look();
+    return cluster.nodes.map((node) => node.calls.length);
+  };
+  expect(await callsAfter(6)).toEqual([6, 6]);
+  expect(await callsAfter(54)).toEqual([6, 6]);
   cluster.node("n2").hasDriver = false;
-  await watch.look();
+  expect(await callsAfter(1)).toEqual([7, 6]);
+  expect(await callsAfter(30)).toEqual([7, 6]);
   cluster.node("n2").hasDriver = true;
-  await watch.look();
-  expect(cluster.nodes.map((node) => node.calls.length)).toEqual([2, 2]);
+  expect(await callsAfter(29)).toEqual([13, 12]);
+  expect(await callsAfter(1)).toEqual([14, 13]);
 });

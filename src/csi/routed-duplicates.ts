@@ -7,6 +7,12 @@ const lookEveryMs = 60_000;
 /** Every so many looks all nodes are listed. */
 const looksToAll = 60;
 
+/**
+ * So many looks at all nodes follow when one has come, the first at once: a volume that is being made is in no list
+ * before it is finished (ListVolumes), there or elsewhere.
+ */
+const looksAfterComing = 6;
+
 /** Longest wait for one node's list, in milliseconds. */
 const patienceMs = 30_000;
 
@@ -21,8 +27,9 @@ interface Listed {
 /**
  * Looks for volumes of one name on more than one node: a node that could not be asked when its volume was made elsewhere
  * may bring a second one back. They are told of and counted, and never removed: nobody but a person knows which of them
- * has the data. Only nodes that have come since the last look are asked, under a new address too, and all of them once an hour. A node
- * whose volumes cannot be listed is told of once, and asked at each look.
+ * has the data. All nodes are listed once an hour, and for some minutes when one has come, under a new address too: what
+ * the others have may be newer than their lists. A node whose volumes cannot be listed is told of once, and asked at each
+ * look.
  */
 export class DuplicateWatch {
   readonly #router: Router;
@@ -32,6 +39,8 @@ export class DuplicateWatch {
   readonly #skipped = new Set<string>();
   #duplicates: ReadonlyMap<string, readonly string[]> = new Map();
   #looks = 0;
+  /** At all nodes. */
+  #looksLeft = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(router: Router) {
@@ -59,26 +68,30 @@ export class DuplicateWatch {
 
   /** Never fails: what cannot be listed now is listed at a later look. */
   async look(): Promise<void> {
-    if (this.#looks % looksToAll === 0) this.#listed.clear();
+    const isDue = this.#looks % looksToAll === 0;
     this.#looks += 1;
     const present = this.#router.directory.nodes().filter((node) => node.isReady && node.address !== undefined);
     const addresses = new Map(present.map((node) => [node.topologyValue, node.address]));
     for (const [node, { address }] of this.#listed) if (addresses.get(node) !== address) this.#listed.delete(node);
     for (const node of this.#skipped) if (!addresses.has(node)) this.#skipped.delete(node);
-    await this.#list([...addresses.keys()].filter((node) => !this.#listed.has(node)));
+    const others = new Set(this.#listed.keys()).difference(this.#skipped);
+    if (await this.#list([...addresses.keys()].filter((node) => !others.has(node)))) this.#looksLeft = looksAfterComing;
+    if (isDue || this.#looksLeft > 0) await this.#list([...others]);
+    this.#looksLeft = Math.max(0, this.#looksLeft - 1);
     // what was listed some time ago may have been removed since
     await this.#list([...new Set([...duplicatesIn(this.#listed).values()].flat())]);
     this.#tell(duplicatesIn(this.#listed));
   }
 
-  /** One after the other: this is not urgent. */
-  async #list(nodes: readonly string[]): Promise<void> {
+  /** One after the other: this is not urgent. @returns whether any has given its list */
+  async #list(nodes: readonly string[]): Promise<boolean> {
     const call = { deadline: undefined, signal: this.#ended.signal };
     const request = { maxEntries: 0, startingToken: "" };
+    let count = 0;
     for (const node of nodes) {
       const address = this.#router.directory.find(node)?.address;
       const outcome = await ask(this.#router, node, { rpc: "ListVolumes", request, patienceMs }, call);
-      if (this.#ended.signal.aborted) return;
+      if (this.#ended.signal.aborted) return false;
       if (outcome.kind !== "answered") {
         this.#skip(node, failureFrom(node, outcome).message);
         continue;
@@ -88,7 +101,9 @@ export class DuplicateWatch {
         ({ volume }) => parseVolumeId(volume?.volumeId ?? "")?.logicalVolume ?? [],
       );
       this.#listed.set(node, { address, names: new Set(names) });
+      count += 1;
     }
+    return count > 0;
   }
 
   #skip(node: string, reason: string): void {

@@ -240,7 +240,8 @@ function create(node: SimulatedNode, name: string, isSearch: boolean): Answer {
 }
 
 function list(node: SimulatedNode, { maxEntries, startingToken }: Fields): Answer {
-  const names = [...node.volumes.keys()].toSorted().filter((name) => name > startingToken);
+  const ready = [...node.volumes].filter(([, isReady]) => isReady).map(([name]) => name);
+  const names = ready.toSorted().filter((name) => name > startingToken);
   const page = maxEntries === 0 ? names : names.slice(0, maxEntries);
   const nextToken = page.length < names.length ? (page.at(-1) ?? "") : "";
   return { response: { entries: page.map((name) => ({ volume: { volumeId: node.idOf(name) } })), nextToken } };
