@@ -184,9 +184,10 @@ test("chart and package are of the same version", () => {
 
 test("the certificates of cert-manager are the ones that are mounted", () => {
   const text = readFileSync(path.join(deploy, "examples/cert-manager/certificates.yaml"), "utf8");
-  const leaves = parseManifests(text).filter(
-    ({ kind, metadata }) => kind === "Certificate" && !metadata.name.endsWith("ca"),
-  );
+  const [authority, ...leaves] = parseManifests(text).filter(({ kind }) => kind === "Certificate");
+  // none of the chart's Secrets: helm would remove it, and with it what signs
+  expect(authority).toMatchObject({ spec: { isCA: true, secretName: "lvm-local-csi-cert-manager-ca" } });
+  expect(text.match(/secretName: lvm-local-csi-cert-manager-ca/g)).toHaveLength(2);
   expect(leaves).toMatchObject([
     { spec: { secretName: "lvm-local-csi-controller", dnsNames: ["controller.lvm.local.csi"] } },
     { spec: { secretName: "lvm-local-csi-node", dnsNames: ["node.lvm.local.csi"] } },
