@@ -29,8 +29,8 @@ export interface RemoteServer {
 const keepalive = { "grpc.keepalive_time_ms": 60_000, "grpc.keepalive_timeout_ms": 10_000 };
 
 /**
- * Certificates count at the handshake: whoever got in with a key that was replaced since, or stolen, is out after that.
- * The grace is longer than any sidecar waits for an answer. A call that arrives in the very moment is refused (HTTP/2,
+ * Certificates count at the handshake: whoever got in with one that has ended since, or whose authority is not trusted any
+ * more, is out after that. A key that leaked is not shut out by being replaced: its certificate counts until it ends. The grace is longer than any sidecar waits for an answer. A call that arrives in the very moment is refused (HTTP/2,
  * REFUSED_STREAM), and its caller repeats it.
  */
 const usualAge = { mostMs: 600_000, graceMs: 600_000 };
