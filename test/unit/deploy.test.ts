@@ -10,7 +10,7 @@ import {
   variants,
 } from "../../deploy/manifests.ts";
 import { parseCertificatesConfig } from "../../src/certificates-config.ts";
-import { type NodeConfig, parseNodeConfig } from "../../src/config.ts";
+import { type NodeConfig, parseNodeConfig, topologyKey } from "../../src/config.ts";
 import { parseControllerConfig } from "../../src/controller-config.ts";
 import { parseParameters } from "../../src/volume/parameters.ts";
 import {
@@ -194,12 +194,13 @@ test("the certificates of cert-manager are the ones that are mounted", () => {
   ]);
 });
 
-test("the alerts look at metrics that there are", () => {
+test("the alerts look at metrics that there are, and say what ends them", () => {
   const rules = readFileSync(path.join(deploy, "chart/templates/monitoring.yaml"), "utf8");
   const documented = readFileSync(path.join(deploy, "../docs/metrics.md"), "utf8");
   const names = new Set([...rules.matchAll(/\blvm_local_csi_[a-z_]+/g)].map(([name]) => name));
   expect(names.size).toBeGreaterThan(5);
   expect([...names].filter((name) => !documented.includes(`| \`${name}\` `))).toEqual([]);
+  expect(rules).toContain(`kubectl label node NAME ${topologyKey}-"`);
 });
 
 function containers(objects: readonly Manifest[]): readonly Container[] {
