@@ -170,6 +170,11 @@ test("the sidecars have the flags that the driver relies on", () => {
   expect(container(node, "csi-resizer").args).toEqual(expect.arrayContaining([...common, ...resizer]));
 });
 
+test("an eviction leaves one controller, and a controller that is not ready keeps no node from being drained", () => {
+  const budgets = cluster.filter(({ kind }) => kind === "PodDisruptionBudget");
+  expect(budgets).toMatchObject([{ spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" } }]);
+});
+
 test("the driver takes the parameters of the classes, also of the examples", () => {
   const classes = [...cluster, ...examples].filter((one): one is StorageClass => one.kind === "StorageClass");
   expect(classes.length).toBeGreaterThanOrEqual(4);
