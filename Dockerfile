@@ -44,4 +44,6 @@ COPY --from=bundle /source/dist /opt/lvm-local-csi/dist
 ENV PATH=/usr/sbin:/usr/bin
 # A third less memory at the price of what a program that mostly waits does not need: docs/performance.md.
 ENV MALLOC_ARENA_MAX=1
+# For a person who runs `lvm lvs` in the container, whose root is read-only; the driver sets it for its own.
+ENV LVM_SYSTEM_DIR=
 ENTRYPOINT ["/usr/bin/node", "--heap-growing-percent=20", "--no-turbofan", "--no-maglev", "--optimize-for-size", "--max-semi-space-size=1", "--v8-pool-size=0", "/opt/lvm-local-csi/dist/main.js"]

@@ -7,8 +7,8 @@ import { shell } from "./shell.ts";
 
 /** An image of one layer. */
 export interface ImageContents {
-  /** Its name and tag, as a pod asks for it. */
-  readonly reference: string;
+  /** Its names with their tags, as pods ask for it. */
+  readonly references: readonly string[];
   /** The directory that becomes its root. */
   readonly root: string;
   readonly entrypoint?: readonly string[];
@@ -17,7 +17,7 @@ export interface ImageContents {
 const architectures: Partial<Record<string, string>> = { x64: "amd64" };
 
 /** Writes an archive of the kind that `docker load` and `ctr images import` read. */
-export async function writeArchive(target: string, { reference, root, entrypoint }: ImageContents): Promise<void> {
+export async function writeArchive(target: string, { references, root, entrypoint }: ImageContents): Promise<void> {
   const work = await mkdtemp(`${target}.`);
   try {
     const layer = path.join(work, "layer.tar");
@@ -36,7 +36,7 @@ export async function writeArchive(target: string, { reference, root, entrypoint
     await mkdir(path.join(work, digest));
     await rename(layer, path.join(work, digest, "layer.tar"));
     await writeFile(path.join(work, name), configuration);
-    const manifest = [{ Config: name, RepoTags: [reference], Layers: [`${digest}/layer.tar`] }];
+    const manifest = [{ Config: name, RepoTags: references, Layers: [`${digest}/layer.tar`] }];
     await writeFile(path.join(work, "manifest.json"), JSON.stringify(manifest));
     await tar(target, work, [name, digest, "manifest.json"]);
   } finally {

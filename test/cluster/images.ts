@@ -13,14 +13,17 @@ export const references = {
   tools: "lvm.local.csi/tools:1",
 } as const;
 
+/** What the examples of `deploy/` ask for is in that, too. */
+const toolsReferences = [references.tools, "docker.io/library/busybox:1.37"];
+
 /** Archives of all these images. `programs` is the directory that holds the programs to put into them. */
 export async function images(programs: string): Promise<readonly string[]> {
   return [
     await programImage(references.pause, path.join(programs, "pause")),
     await programImage(references.provisioner, path.join(programs, "csi-provisioner")),
     await programImage(references.resizer, path.join(programs, "csi-resizer")),
-    await cached("image-tools.tar", [references.tools, ...toolsRootMadeOf], (target) =>
-      archiveOf(target, { reference: references.tools }, makeToolsRoot),
+    await cached("image-tools.tar", [...toolsReferences, ...toolsRootMadeOf], (target) =>
+      archiveOf(target, { references: toolsReferences }, makeToolsRoot),
     ),
   ];
 }
@@ -29,7 +32,7 @@ function programImage(reference: string, program: string): Promise<string> {
   const name = path.basename(program);
   // the directory's name says what the program is made of
   return cached(`image-${name}.tar`, [reference, program], (target) =>
-    archiveOf(target, { reference, entrypoint: [`/${name}`] }, async (root) => {
+    archiveOf(target, { references: [reference], entrypoint: [`/${name}`] }, async (root) => {
       await mkdir(root);
       await cp(program, path.join(root, name));
     }),

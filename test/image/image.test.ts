@@ -46,6 +46,10 @@ test("docs/image.md lists its programs, its packages and its size", async () => 
   expect(bytes / MiB).toBeLessThan(Number.parseFloat(uncompressed) * 1.05);
 });
 
+test("a person can look at the volume groups in the container", async () => {
+  expect(await container.run("lvm", "vgs", "--noheadings", "--options=vg_name")).toContain(volumeGroup);
+});
+
 test("it has the pinned versions", async () => {
   const { packages } = await readContents();
   const listed = await documented("Packages");
