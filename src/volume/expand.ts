@@ -65,8 +65,8 @@ async function expand(context: Context, idText: string, range: SizeRange, work: 
   const minimum = record.filesystem === undefined ? 0 : minimumGrownBytes(record.filesystem);
   const totalExtents = extentsFor(range, minimum, state, layout);
   const expansion = { volume, layout, totalExtents, extents: totalExtents - logicalVolume.extentCount };
-  if (isZeroedWhole(record)) await extendZeroed(context, expansion, work);
-  else await alone(context, volume, work, () => extendInPlace(context, expansion, work));
+  const inPlace = (): Promise<boolean> => alone(context, volume, work, () => extendInPlace(context, expansion, work));
+  if (isZeroedWhole(record) || !(await inPlace())) await extendZeroed(context, expansion, work);
   return reread(context, volume);
 }
 
@@ -95,10 +95,17 @@ async function finished(context: Context, volume: Volume, work: Work): Promise<V
   });
 }
 
-async function extendInPlace(context: Context, expansion: Expansion, work: Work): Promise<void> {
+/**
+ * @returns false, with nothing done, for a volume within whose first mkfs an earlier run ended: an earlier tenant's
+ * partition table may lie where its device is to end, and the next stage could not tell that from one that somebody
+ * made since. What it grows by is zeroed beforehand, so that it does not matter where this ends or what comes next.
+ */
+async function extendInPlace(context: Context, expansion: Expansion, work: Work): Promise<boolean> {
   const { record } = await reread(context, expansion.volume);
+  if (record.state === "formatting") return false;
   if (record.state === "ready" && record.filesystem !== undefined) await extendBlank(context, expansion, work);
   else await extend(context, expansion);
+  return true;
 }
 
 function assertNotRemoving({ state, logicalVolume, record }: Volume): void {
@@ -136,7 +143,7 @@ async function extendBlank(context: Context, expansion: Expansion, work: Work): 
 }
 
 /**
- * Grows a volume that must never show earlier data: the new extents are taken by a scratch volume, zeroed, and handed
+ * Grows a volume by what must not show earlier data: the new extents are taken by a scratch volume, zeroed, and handed
  * over to the volume, back to back, by naming them to lvextend.
  */
 async function extendZeroed(context: Context, expansion: Expansion, work: Work): Promise<void> {

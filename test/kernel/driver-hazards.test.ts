@@ -27,13 +27,16 @@ afterAll(async () => {
   await disk.remove();
 });
 
-/** An earlier tenant's filesystems, on all extents that are free. */
+/** An earlier tenant's filesystems, and ends of partition tables, on all extents that are free. */
 async function leaveFilesystems(): Promise<void> {
   const path = `/dev/${world.volumeGroup}/tenant`;
   await shell("lvcreate", "--quiet", "--yes", "-Wn", "-Zn", "-l", "100%FREE", "-n", "tenant", world.volumeGroup);
   await shell("mkfs.ext4", "-qF", path);
   const device = await open(path, "r+");
-  for (let at = 0; at < 480 * MiB; at += MiB) await device.write("secret", at + 4096);
+  for (let at = 0; at < 480 * MiB; at += MiB) {
+    await device.write("secret", at + 4096);
+    await device.write("EFI PART", at + MiB - 512);
+  }
   await device.close();
   await shell("lvremove", "--quiet", "--yes", `${world.volumeGroup}/tenant`);
 }
@@ -44,6 +47,25 @@ test("a volume that grows before its first use is blank also where old data lay"
   for (const size of [64, 200]) {
     await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: size * MiB } });
   }
+  const request = await stageRequest(world, volumeId, "ext4");
+  await world.rpc.NodeStageVolume(request);
+  expect(await stateOf(world, volumeId)).toBe("formatted");
+  await world.rpc.NodeUnstageVolume(request);
+  await world.rpc.DeleteVolume({ volumeId });
+});
+
+test("a volume whose first mkfs was interrupted, and that then grows to where old data lay, can be staged", async () => {
+  await leaveFilesystems();
+  const volumeId = await createFilesystem(world, "ext4", 32 * MiB);
+  await setState(world, volumeId, "ready", "formatting");
+  const before = await readFile(devicePath(world, volumeId));
+  for (const size of [64, 200]) {
+    await world.rpc.ControllerExpandVolume({ volumeId, capacityRange: { requiredBytes: size * MiB } });
+  }
+  expect(await stateOf(world, volumeId)).toBe("formatting");
+  const after = await readFile(devicePath(world, volumeId));
+  expect(after.length).toBe(200 * MiB);
+  expect(before.equals(after.subarray(0, before.length))).toBe(true);
   const request = await stageRequest(world, volumeId, "ext4");
   await world.rpc.NodeStageVolume(request);
   expect(await stateOf(world, volumeId)).toBe("formatted");

@@ -1,15 +1,17 @@
 import { readFile, statfs, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { stageRequest } from "./device-support.ts";
+import { setState, stageRequest } from "./device-support.ts";
 import {
   type FaultWorld,
   campaignMs,
   killAtEachStep,
   leaveTenantsData,
   openFaultWorld,
+  partitioned,
   requireZeroes,
 } from "./faults-support.ts";
+import { persist } from "./process-support.ts";
 import { type Staged, createVolume, discardVolume, stagedVolume } from "./volume-support.ts";
 import { MiB, blockCapability, devicePath } from "./world.ts";
 
@@ -101,14 +103,16 @@ test(
   campaignMs,
 );
 
+/** The next stage makes the filesystem: no earlier tenant's data are taken for somebody's. */
+async function verifyStage(volumeId: string): Promise<void> {
+  const stage = await stageRequest(world, volumeId, "ext4");
+  await world.rpc.NodeStageVolume(stage);
+  await world.rpc.NodeUnstageVolume(stage);
+}
+
 test(
   "ControllerExpandVolume of a filesystem volume before its first use, killed at each step",
   async () => {
-    const verifyBlank = async (volumeId: string): Promise<void> => {
-      const stage = await stageRequest(world, volumeId, "ext4");
-      await world.rpc.NodeStageVolume(stage);
-      await world.rpc.NodeUnstageVolume(stage);
-    };
     const campaign = await killAtEachStep(world, {
       name: "expand ext4 before its first use",
       prepare: async () => {
@@ -118,8 +122,33 @@ test(
       act: (volumeId) => expand(volumeId, 80 * MiB),
       verify: async (volumeId) => {
         await requireBytes(volumeId, 80 * MiB);
-        await verifyBlank(volumeId);
+        await verifyStage(volumeId);
       },
+      discard: (volumeId) => world.rpc.DeleteVolume({ volumeId }),
+    });
+    expect(campaign).toMatchObject({ wrong: [], steps: expect.arrayContaining(["lvm lvextend", "zero"]) });
+  },
+  campaignMs,
+);
+
+test(
+  "ControllerExpandVolume of a volume whose first mkfs was interrupted, killed at each step",
+  async () => {
+    const campaign = await killAtEachStep(world, {
+      name: "expand ext4 after an interrupted mkfs",
+      prepare: async () => {
+        await leaveTenantsData(world, 80 * MiB, partitioned);
+        const volumeId = await createVolume(world, { sizeBytes: 32 * MiB });
+        await setState(world, volumeId, "ready", "formatting");
+        return volumeId;
+      },
+      act: (volumeId) => expand(volumeId, 80 * MiB),
+      verify: async (volumeId) => {
+        await requireBytes(volumeId, 80 * MiB);
+        await verifyStage(volumeId);
+      },
+      // the kubelet may come before csi-resizer
+      instead: (volumeId) => persist(() => verifyStage(volumeId)),
       discard: (volumeId) => world.rpc.DeleteVolume({ volumeId }),
     });
     expect(campaign).toMatchObject({ wrong: [], steps: expect.arrayContaining(["lvm lvextend", "zero"]) });

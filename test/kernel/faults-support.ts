@@ -217,21 +217,25 @@ async function makeBystanders(world: World) {
 
 const pattern = Buffer.alloc(MiB, "secret! ");
 
+/** The same, with the end of a partition table wherever a device of whole mebibytes may end. */
+export const partitioned = Buffer.from(pattern);
+partitioned.write("EFI PART", MiB - 512);
+
 /** Fills the extents that are taken next, or all that are free, with a tenant's data: a volume of his that he deletes. */
-export async function leaveTenantsData(world: World, wantedBytes?: number): Promise<void> {
+export async function leaveTenantsData(world: World, wantedBytes?: number, piece = pattern): Promise<void> {
   const parameters = { initialize: "signatures" };
   const capability = blockCapability();
   const { availableCapacity } = await world.rpc.GetCapacity({ volumeCapabilities: [capability], parameters });
   const sizeBytes = wantedBytes ?? Number(availableCapacity);
   const volumeId = await createVolume(world, { capability, sizeBytes, parameters });
-  await fillWithPattern(devicePath(world, volumeId), sizeBytes);
+  await fillWithPattern(devicePath(world, volumeId), sizeBytes, piece);
   await world.rpc.DeleteVolume({ volumeId });
 }
 
 /** Writes the tenant's data over a whole device, and onto its disk. */
-export async function fillWithPattern(device: string, sizeBytes: number): Promise<void> {
+export async function fillWithPattern(device: string, sizeBytes: number, piece = pattern): Promise<void> {
   const handle = await open(device, "r+");
-  for (let at = 0; at < sizeBytes; at += MiB) await handle.write(pattern, 0, MiB, at);
+  for (let at = 0; at < sizeBytes; at += MiB) await handle.write(piece, 0, MiB, at);
   await handle.sync();
   await handle.close();
 }
