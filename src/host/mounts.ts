@@ -38,9 +38,8 @@ export function createMounts({ runJob, kubeletDirectory, directory }: MountsOpti
       return runJob("mount", target, "bindMount", input).finally(forgetMountTable);
     },
     unmount: async (path) => runJob("mount", path, "unmountTarget", { target: parse(path) }).finally(forgetMountTable),
-    growExt4: async (path, mountId, blocks) =>
-      runJob("mount", path, "growExt4", { path: parse(path), mountId, blocks }),
-    sync: async (path, mountId) => runJob("mount", path, "syncFilesystem", { path: parse(path), mountId }),
+    growExt4: async (path, mountId, blocks) => runJob("grow", path, "growExt4", { path: parse(path), mountId, blocks }),
+    sync: async (path, mountId) => runJob("grow", path, "syncFilesystem", { path: parse(path), mountId }),
     btrfsDevices: async () => btrfsDevices(),
     ext4Errors: async (device) => Number(readAttribute(`${EXT4}/${device.name}/errors_count`) ?? 0),
   };

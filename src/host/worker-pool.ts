@@ -25,7 +25,7 @@ export interface WorkerPool {
 const patienceMilliseconds = 5_000;
 
 /**
- * Each lane has threads of its own, up to `most`: together 73, if as many disks hang in every way there is. While they
+ * Each lane has threads of its own, up to `most`: together 81, if as many disks hang in every way there is. While they
  * do not, at most `usual` are at work, and most of the time one or two threads serve all lanes.
  */
 const lanes = {
@@ -40,6 +40,8 @@ const lanes = {
   /** Questions about paths, and making and removing them. */
   path: { usual: 4, most: 12, patienceMilliseconds },
   mount: { usual: 4, most: 8, patienceMilliseconds },
+  /** Growing and flushing mounted filesystems: those that are frozen, or slow to flush, hold up no mount and no unmount. */
+  grow: { usual: 4, most: 8, patienceMilliseconds },
   /** Steps of writing to a device that take as long as they are large. */
   data: { usual: 4, most: 6, patienceMilliseconds },
   /** What is short unless the disk hangs: opening, flushing and closing a logical volume's device. */
@@ -72,6 +74,7 @@ export function createWorkerPool(pageReleaseMilliseconds = PAGE_RELEASE_MILLISEC
     check: new WorkerLane(stock, lanes.check),
     path: new WorkerLane(stock, lanes.path),
     mount: new WorkerLane(stock, lanes.mount),
+    grow: new WorkerLane(stock, lanes.grow),
     data: new WorkerLane(stock, lanes.data),
     device: new WorkerLane(stock, lanes.device),
     child: new WorkerLane(stock, lanes.child),
