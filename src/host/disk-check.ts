@@ -28,50 +28,55 @@ export function createDiskCheck(runJob: RunJob, sysfs: string): Devices["checkDi
   const answeredAt = new Map<string, number>();
   const pending = new Map<string, PendingRead>();
 
-  const read = async (key: string, device: BlockDevice, isWhole: boolean): Promise<void> => {
+  const read = async (disks: string, device: BlockDevice): Promise<void> => {
     const range = { offset: Math.max(0, device.sizeBytes - PIECE_BYTES), length: PIECE_BYTES };
-    await runJob("check", key, "readDevice", { device, ranges: [range] });
-    if (isWhole) answeredAt.set(key, performance.now());
+    await runJob("check", disks, "readDevice", { device, ranges: [range] });
+    // of several disks only one has been read, and another volume may end on the next
+    if (liesOnOneDisk(sysfs, device.name)) answeredAt.set(disks, performance.now());
   };
-  const begin = (key: string, device: BlockDevice, isWhole: boolean): PendingRead => {
-    const begun = { end: read(key, device, isWhole).finally(() => pending.delete(key)), waiting: 0 };
-    pending.set(key, begun);
+  const begin = (disks: string, device: BlockDevice): PendingRead => {
+    const begun = { end: read(disks, device).finally(() => pending.delete(disks)), waiting: 0 };
+    pending.set(disks, begun);
     return begun;
   };
-  const hasAnswered = (key: string): boolean => {
+  const hasAnswered = (disks: string): boolean => {
     for (const [each, at] of answeredAt) if (performance.now() - at >= sharedAnswerMs) answeredAt.delete(each);
-    return answeredAt.has(key);
+    return answeredAt.has(disks);
   };
 
   return async (device) => {
     const disks = disksUnder(sysfs, device);
-    const key = disks.join(" ");
-    while (!hasAnswered(key)) {
-      const earlier = pending.get(key);
-      // of several disks only one is read, and another volume may end on the next
-      if (earlier === undefined) return begin(key, device, disks.length === 1).end;
-      await settled(key, earlier);
+    while (!hasAnswered(disks)) {
+      const earlier = pending.get(disks);
+      if (earlier === undefined) return begin(disks, device).end;
+      await settled(disks, earlier);
     }
   };
 }
 
 /** Its failure is told to the call that began it alone: another volume's end may be readable. */
-async function settled(key: string, read: PendingRead): Promise<void> {
+async function settled(disks: string, read: PendingRead): Promise<void> {
   if (read.waiting >= mostWaiting) {
-    throw new SystemError("EAGAIN", `${key}: ${mostWaiting} calls wait already for a read that does not return`);
+    throw new SystemError("EAGAIN", `${disks}: ${mostWaiting} calls wait already for a read that does not return`);
   }
   read.waiting += 1;
   await read.end.catch(() => {});
 }
 
 /**
- * The names of what lies lowest under a device, in order, and together the key of all volumes of a disk: if it hangs,
- * one read hangs with it, however many volumes it has. Looked for all the way down, since a physical volume may itself
- * be a device over several disks (md(4), dm-crypt over it). A device that has just gone lies on nothing; the read will
- * tell.
+ * One key for all volumes of a disk: if it hangs, one read hangs with it, however many volumes it has. A device that
+ * has just gone lies on nothing; the read will tell.
  */
-export function disksUnder(sysfs: string, device: Pick<BlockDevice, "name">): readonly string[] {
-  const lower = lowerDevicesOf(sysfs, device.name);
-  if (lower.length === 0) return [device.name];
-  return [...new Set(lower.flatMap((name) => disksUnder(sysfs, { name })))].toSorted();
+export function disksUnder(sysfs: string, device: BlockDevice): string {
+  const slaves = lowerDevicesOf(sysfs, device.name);
+  return slaves.length === 0 ? device.name : slaves.toSorted().join(" ");
+}
+
+/**
+ * Looked at all the way down: what a volume lies on may itself lie on several disks (md(4), or dm-crypt over it). Where
+ * ways part and meet again, one of them may hang beside the other.
+ */
+function liesOnOneDisk(sysfs: string, name: string): boolean {
+  const [lower, ...others] = lowerDevicesOf(sysfs, name);
+  return others.length === 0 && (lower === undefined || liesOnOneDisk(sysfs, lower));
 }
