@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import { SystemError, showPath } from "../errors.ts";
 import { Descriptor } from "./descriptor.ts";
 import { hasCode } from "./error-code.ts";
@@ -30,7 +31,7 @@ export function openNode(parent: Descriptor, path: KubeletPath): Descriptor {
 /** Opens the last component. @throws SystemError ELOOP when it is a symlink, ENOENT */
 export function openEntry(parent: Descriptor, path: KubeletPath): Descriptor {
   const entry = openNode(parent, path);
-  return keepIf(entry, () => refuseSymlink(entry, path));
+  return keepIf(entry, () => refuseSymlink(entry.status(), path));
 }
 
 /** Opens all of a path at once. @throws SystemError ENOENT, ENOTDIR, ELOOP */
@@ -77,15 +78,16 @@ function openDirectory(parent: Descriptor, name: string, path: KubeletPath): Des
   const number = explaining(path, "its parent directory does not exist", () => openat(parent.number, name, LOOK_UP));
   const directory = new Descriptor(number);
   return keepIf(directory, () => {
-    refuseSymlink(directory, path);
-    if (!directory.status().isDirectory()) {
+    const status = directory.status();
+    refuseSymlink(status, path);
+    if (!status.isDirectory()) {
       throw new SystemError("ENOTDIR", `${formatKubeletPath(path)}: ${showPath(name)} is not a directory`);
     }
   });
 }
 
-function refuseSymlink(entry: Descriptor, path: KubeletPath): void {
-  if (entry.status().isSymbolicLink()) {
+function refuseSymlink(status: BigIntStats, path: KubeletPath): void {
+  if (status.isSymbolicLink()) {
     throw new SystemError("ELOOP", `${formatKubeletPath(path)} leads over a symbolic link`);
   }
 }

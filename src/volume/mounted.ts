@@ -107,8 +107,7 @@ async function deviceOf(context: Context, entry: MountEntry): Promise<BlockDevic
 /** As far as the entry tells: the source of a btrfs may be a text of long ago. */
 function isMountOf(entry: MountEntry, device: BlockDevice): boolean {
   if (isNodeMount(entry)) return entry.root === `/${device.name}`;
-  if (entry.number === device.number) return true;
+  if (entry.type !== "btrfs") return entry.number === device.number;
   // btrfs shows an anonymous number; its source is a device of the live filesystem.
-  const sources = [`/dev/${device.name}`, `/dev/mapper/${device.mapping?.name}`];
-  return entry.type === "btrfs" && sources.includes(entry.source);
+  return [`/dev/${device.name}`, `/dev/mapper/${device.mapping?.name}`].includes(entry.source);
 }
