@@ -61,8 +61,9 @@ export class GroupCommands {
   async change(build: Build): Promise<Verdict> {
     const { verdict, found } = await this.#send(build, requireComplete);
     await this.#durably(Promise.all(this.#flushes(found.members)));
-    // LVM has marked the disk as missing then; it may come back with the metadata of before
-    if (verdict.succeeded && !isComplete(found)) throw this.#unknown("a physical volume went away meanwhile; see pvs");
+    // what LVM has marked as missing then may come back with the metadata of before
+    const isAway = found.members.length < found.state.physicalVolumes.length;
+    if (verdict.succeeded && isAway) throw this.#unknown("a physical volume went away meanwhile; see pvs");
     this.#durable = found.state.sequenceNumber;
     return verdict;
   }

@@ -31,16 +31,37 @@ async function killDuring(call: Promise<unknown>, afterMs: number): Promise<stri
   return outcome;
 }
 
+/** How long a creation and a removal take that nobody interrupts, in milliseconds: a kill has to come before that. */
+interface UsualMs {
+  readonly create: number;
+  readonly delete: number;
+}
+
+async function takeTimes(): Promise<UsualMs> {
+  const start = performance.now();
+  const { volume } = await world.rpc.CreateVolume(newRequest());
+  const between = performance.now();
+  await world.rpc.DeleteVolume({ volumeId: volume?.volumeId ?? "" });
+  return { create: between - start, delete: performance.now() - between };
+}
+
+function newRequest() {
+  return {
+    name: claimName(),
+    capacityRange: { requiredBytes: sizeBytes },
+    volumeCapabilities: [blockCapability()],
+  };
+}
+
 /** A life of a volume that is published, read and written by its tenant. */
-async function live(random: Random, count: (outcome: string) => void): Promise<void> {
-  const capability = blockCapability();
-  const request = { name: claimName(), capacityRange: { requiredBytes: sizeBytes }, volumeCapabilities: [capability] };
+async function live(random: Random, usualMs: UsualMs, count: (outcome: string) => void): Promise<void> {
+  const request = newRequest();
   const kill = random.pick({ create: 2, delete: 1 });
-  const afterMs = random.between(0, 250);
+  const afterMs = random.between(0, usualMs[kill]);
   if (kill === "create") count(await killDuring(world.rpc.CreateVolume(request), afterMs));
   const { volume } = await persist(() => world.rpc.CreateVolume(request));
   const volumeId = volume?.volumeId ?? "";
-  const stage = { volumeId, stagingTargetPath: await stagingPath(world, "raw"), volumeCapability: capability };
+  const stage = { volumeId, stagingTargetPath: await stagingPath(world, "raw"), volumeCapability: blockCapability() };
   const targetPath = await blockTargetPath(world, "pod");
   await world.rpc.NodeStageVolume(stage);
   await world.rpc.NodePublishVolume({ ...stage, targetPath });
@@ -58,8 +79,9 @@ test(
     const random = new Random(seed);
     const outcomes = new Map<string, number>();
     await leaveTenantsData(world);
+    const usualMs = await takeTimes();
     for (let cycle = 0; cycle < cycles; cycle += 1) {
-      await live(random, (outcome) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1));
+      await live(random, usualMs, (outcome) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1));
     }
     console.info(`${cycles} lives; answers to the interrupted calls:`, outcomes);
     expect(outcomes.get("UNAVAILABLE")).toBeGreaterThan(cycles / 4);
