@@ -9,6 +9,9 @@ import { add, broken, none, readJestResults, type Tally } from "./tally.ts";
 /** A laboratory that is still busy after this time for each of its test files hangs. */
 const fileSeconds = times(3600, 600);
 
+/** Words in the names of files that take minutes: they begin first, so that no laboratory is left alone with one. */
+const longest = ["model-sequence", "disk-schedules", "faults-repeated", "driver-restart", "model-bursts"];
+
 /** In one laboratory, one after the other: to boot it and to start jest takes as long as many a file. */
 const filesInLaboratory = 4;
 
@@ -22,13 +25,17 @@ export async function runKernelTests(results: string, args: readonly string[]): 
   const options = args.filter((arg) => arg.startsWith("-"));
   const files = globSync("test/kernel/**/*.test.ts", { cwd: checkout })
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-    .toSorted();
+    .toSorted((a, b) => isLong(b) - isLong(a) || a.localeCompare(b));
   if (files.length === 0) return broken("no file in test/kernel is called that");
   const tallies: Tally[] = [];
   await inLanes(laboratories, inGroups(files, filesInLaboratory), async (group) => {
     tallies.push(await runInLaboratory({ project: "kernel", files: group, results, options }));
   });
   return tallies.reduce(add, none);
+}
+
+function isLong(file: string): number {
+  return Number(longest.some((word) => file.includes(word)));
 }
 
 interface LaboratoryRun {
