@@ -3,6 +3,7 @@ import path from "node:path";
 import { checkout } from "../runner/command.ts";
 import { kubectl } from "./inside.ts";
 import { type Claim, openScene, type Scene } from "./scene.ts";
+import { until } from "./until.ts";
 
 const GiB = 2 ** 30;
 let scene: Scene;
@@ -19,7 +20,9 @@ afterAll(async () => {
 test("the StatefulSet of docs/install.md runs, and its claims grow and go as told there", async () => {
   await apply("statefulset.yaml");
   await scene.kubectl("rollout", "status", "statefulset/diary", "--timeout=180s");
-  expect(await scene.exec("diary-1", "tail", "-n", "1", "/data/lines")).toMatch(/\d{2}:\d{2}:\d{2}/);
+  await until("it has written a line", async () => {
+    expect(await scene.exec("diary-1", "tail", "-n", "1", "/data/lines")).toMatch(/\d{2}:\d{2}:\d{2}/);
+  });
   const patch = { spec: { resources: { requests: { storage: "1500Mi" } } } };
   await scene.kubectl("patch", "pvc", "data-diary-0", "--type=merge", `--patch=${JSON.stringify(patch)}`);
   const grown = "--for=jsonpath={.status.capacity.storage}=1500Mi";
