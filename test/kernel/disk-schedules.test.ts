@@ -39,7 +39,7 @@ const fair = /^(OK|INTERNAL|UNAVAILABLE|ABORTED|DEADLINE_EXCEEDED)$/;
 const fairForCreate = /^(OK|INTERNAL|UNAVAILABLE|ABORTED|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED)$/;
 const final = /^(INTERNAL|RESOURCE_EXHAUSTED)$/;
 
-test.each(share(schedules, 2))(
+test.each(share(schedules, 3))(
   "%s on a disk that is %s: a fair answer, and all is well when the disk is",
   async (name, fault) => {
     const act = await acts[name]?.(world);

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { times } from "../campaign.ts";
 import { commandOf, drawMany, seedOf } from "./model-draws.ts";
 import { type Given, type Subject, openSubject } from "./model-support.ts";
 import { type Command, type Model, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
-const bursts = 120;
+const bursts = times(500, 80);
 const callsInBurst = 4;
 const seed = seedOf("MODEL_SEED");
 
@@ -45,7 +46,7 @@ test("calls at the same time: their answers, and what they leave behind, are tho
   // Otherwise the bursts would not have been at the same time, or nothing would have been done.
   expect(refused).toBeGreaterThan(draws.length / 50);
   expect(refused).toBeLessThan(draws.length / 2);
-}, 400_000);
+}, times(1_800_000, 400_000));
 
 /** What there may be after the calls, if each was carried out at once and in some order; an aborted one never was. */
 function outcomes(model: Model, answered: readonly Answered[]): readonly Model[] {

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { times } from "../campaign.ts";
 import { commandOf, drawMany, seedOf } from "./model-draws.ts";
 import { type Subject, openSubject } from "./model-support.ts";
 import { type Command, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
-const calls = 500;
+const calls = times(2000, 400);
 /** A walk that has not met all of `mustHappen` by then goes on until it has, or until here. */
-const callsAtMost = 2400;
+const callsAtMost = times(4000, 2400);
 /** Calls between two looks at LVM and the mount table. */
 const lookEvery = 5;
 const seed = seedOf("MODEL_SEED");
@@ -39,7 +40,7 @@ test("a random walk: each call is answered, and leaves behind, what the model fo
   }
   // A walk that never gets anywhere would prove nothing.
   expect(missingIn(told)).toEqual([]);
-}, 550_000);
+}, times(1_800_000, 550_000));
 
 const mustHappen: readonly string[] = [
   "CreateVolume ALREADY_EXISTS",
