@@ -23,30 +23,34 @@ interface Answered extends Given {
   readonly command: Command;
 }
 
-test("calls at the same time: their answers, and what they leave behind, are those of one after the other", async () => {
-  const draws = drawMany(seed, bursts * callsInBurst);
-  let models: readonly Model[] = [subject.model];
-  let refused = 0;
-  for (let first = 0; first < draws.length; first += callsInBurst) {
-    const [model = subject.model] = models;
-    const commands = draws.slice(first, first + callsInBurst).map((draw) => commandOf(model, draw));
-    const answered = await Promise.all(
-      commands.map(async (command) => {
-        const { given, message } = await subject.perform(command);
-        return { command, given, message };
-      }),
-    );
-    const there = await subject.observe();
-    const possible = models.flatMap((before) => outcomes(before, answered));
-    const explained = possible.filter((after) => describe(after) === there);
-    if (explained.length === 0) throw new Error(unexplained(models, answered, possible, there));
-    models = different(explained);
-    refused += answered.filter(({ given }) => given === "ABORTED").length;
-  }
-  // Otherwise the bursts would not have been at the same time, or nothing would have been done.
-  expect(refused).toBeGreaterThan(draws.length / 50);
-  expect(refused).toBeLessThan(draws.length / 2);
-}, times(1_800_000, 400_000));
+test(
+  "calls at the same time: their answers, and what they leave behind, are those of one after the other",
+  async () => {
+    const draws = drawMany(seed, bursts * callsInBurst);
+    let models: readonly Model[] = [subject.model];
+    let refused = 0;
+    for (let first = 0; first < draws.length; first += callsInBurst) {
+      const [model = subject.model] = models;
+      const commands = draws.slice(first, first + callsInBurst).map((draw) => commandOf(model, draw));
+      const answered = await Promise.all(
+        commands.map(async (command) => {
+          const { given, message } = await subject.perform(command);
+          return { command, given, message };
+        }),
+      );
+      const there = await subject.observe();
+      const possible = models.flatMap((before) => outcomes(before, answered));
+      const explained = possible.filter((after) => describe(after) === there);
+      if (explained.length === 0) throw new Error(unexplained(models, answered, possible, there));
+      models = different(explained);
+      refused += answered.filter(({ given }) => given === "ABORTED").length;
+    }
+    // Otherwise the bursts would not have been at the same time, or nothing would have been done.
+    expect(refused).toBeGreaterThan(draws.length / 50);
+    expect(refused).toBeLessThan(draws.length / 2);
+  },
+  times(1_800_000, 400_000),
+);
 
 /** What there may be after the calls, if each was carried out at once and in some order; an aborted one never was. */
 function outcomes(model: Model, answered: readonly Answered[]): readonly Model[] {

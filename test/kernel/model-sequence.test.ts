@@ -22,25 +22,29 @@ afterAll(async () => {
   await subject.close();
 });
 
-test("a random walk: each call is answered, and leaves behind, what the model foretells", async () => {
-  let { model } = subject;
-  const trail: string[] = [];
-  const told = new Set<string>();
-  for (const [index, draw] of drawMany(seed, callsAtMost).entries()) {
-    if (index >= calls && missingIn(told).length === 0) break;
-    const command = commandOf(model, draw);
-    const { answer, next } = step(model, command);
-    const { given, message } = await subject.perform(command);
-    const there = index % lookEvery === 0 ? await subject.observe() : describe(next);
-    trail.push(`${index}: ${show(command)} -> ${given} ${message}; before: ${describe(model)}`);
-    const context = `MODEL_SEED=${seed}\n${trail.slice(-8).join("\n")}`;
-    expect({ context, answer: given, there }).toEqual({ context, answer, there: describe(next) });
-    told.add(`${command.rpc} ${given.split(" ", 1)[0]}`);
-    model = next;
-  }
-  // A walk that never gets anywhere would prove nothing.
-  expect(missingIn(told)).toEqual([]);
-}, times(1_800_000, 550_000));
+test(
+  "a random walk: each call is answered, and leaves behind, what the model foretells",
+  async () => {
+    let { model } = subject;
+    const trail: string[] = [];
+    const told = new Set<string>();
+    for (const [index, draw] of drawMany(seed, callsAtMost).entries()) {
+      if (index >= calls && missingIn(told).length === 0) break;
+      const command = commandOf(model, draw);
+      const { answer, next } = step(model, command);
+      const { given, message } = await subject.perform(command);
+      const there = index % lookEvery === 0 ? await subject.observe() : describe(next);
+      trail.push(`${index}: ${show(command)} -> ${given} ${message}; before: ${describe(model)}`);
+      const context = `MODEL_SEED=${seed}\n${trail.slice(-8).join("\n")}`;
+      expect({ context, answer: given, there }).toEqual({ context, answer, there: describe(next) });
+      told.add(`${command.rpc} ${given.split(" ", 1)[0]}`);
+      model = next;
+    }
+    // A walk that never gets anywhere would prove nothing.
+    expect(missingIn(told)).toEqual([]);
+  },
+  times(1_800_000, 550_000),
+);
 
 const mustHappen: readonly string[] = [
   "CreateVolume ALREADY_EXISTS",
