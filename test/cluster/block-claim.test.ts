@@ -36,9 +36,7 @@ test("the next claim on the same extents reads zeroes only", async () => {
 });
 
 test("it grows in the running pod, and shows zeroes where it has grown", async () => {
-  const patch = { spec: { resources: { requests: { storage: "96Mi" } } } };
-  await scene.kubectl("patch", "pvc", "raw", `--patch=${JSON.stringify(patch)}`);
-  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=96Mi", "--timeout=120s", "pvc/raw");
+  await scene.grow("raw", "96Mi");
   expect(await scene.exec("second", "blockdev", "--getsize64", devicePath)).toBe(`${96 * MiB}\n`);
   expect(await scene.exec("second", "sh", "-c", `tr -d '\\0' <${devicePath} | wc -c`)).toBe("0\n");
 });

@@ -23,10 +23,7 @@ afterAll(() => scene.close());
 
 test("a database that writes is given more room", async () => {
   await whileWriting(async (writer) => {
-    const patch = { spec: { resources: { requests: { storage: "768Mi" } } } };
-    await scene.kubectl("patch", "pvc", "data-db-0", `--patch=${JSON.stringify(patch)}`);
-    const grown = "--for=jsonpath={.status.capacity.storage}=768Mi";
-    await scene.kubectl("wait", grown, "--timeout=120s", "pvc/data-db-0");
+    await scene.grow("data-db-0", "768Mi");
     const size = await scene.exec("db-0", "sh", "-c", `df --output=size -B1 ${mountPath} | tail -n 1`);
     expect(Number(size)).toBeGreaterThan(700 * MiB);
     await writer.committed(writer.last() + 5);

@@ -23,10 +23,7 @@ test("the StatefulSet of docs/install.md runs, and its claims grow and go as tol
   await until("it has written a line", async () => {
     expect(await scene.exec("diary-1", "tail", "-n", "1", "/data/lines")).toMatch(/\d{2}:\d{2}:\d{2}/);
   });
-  const patch = { spec: { resources: { requests: { storage: "1500Mi" } } } };
-  await scene.kubectl("patch", "pvc", "data-diary-0", "--type=merge", `--patch=${JSON.stringify(patch)}`);
-  const grown = "--for=jsonpath={.status.capacity.storage}=1500Mi";
-  await scene.kubectl("wait", grown, "--timeout=120s", "pvc/data-diary-0");
+  await scene.grow("data-diary-0", "1500Mi");
   await scene.remove("statefulset/diary");
   expect((await scene.get<Claim>("pvc", "data-diary-1")).status.phase).toBe("Bound");
   await scene.remove("pvc/data-diary-0", "pvc/data-diary-1");

@@ -47,8 +47,7 @@ test.each(sorts)("$name grows under a pod that writes: the pod, the claim and th
   const before = await seenBytes(sort);
 
   const start = performance.now();
-  await request(name, `${to}Mi`);
-  await scene.kubectl("wait", `--for=jsonpath={.status.capacity.storage}=${to}Mi`, "--timeout=120s", `pvc/${name}`);
+  await scene.grow(name, `${to}Mi`);
   console.log(`${name}, expansion until the claim shows it: ${((performance.now() - start) / 1000).toFixed(1)} s`);
 
   const volume = await scene.volumeOf(name);
@@ -61,24 +60,19 @@ test.each(sorts)("$name grows under a pod that writes: the pod, the claim and th
 
 test("beyond the room the claim says why, and may be lowered again", async () => {
   const ext4 = sorts[0] as Sort;
-  await request("ext4", "64Gi");
+  const beyond = { spec: { resources: { requests: { storage: "64Gi" } } } };
+  await scene.kubectl("patch", "pvc", "ext4", `--patch=${JSON.stringify(beyond)}`);
   const reason = "--for=jsonpath={.status.allocatedResourceStatuses.storage}=ControllerResizeInfeasible";
   await scene.kubectl("wait", reason, "--timeout=60s", "pvc/ext4");
   const events = await scene.kubectl("get", "events", "--field-selector=involvedObject.name=ext4", "--output=json");
   expect(events).toMatch(/OutOfRange/);
 
-  await request("ext4", "132Mi");
-  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=132Mi", "--timeout=120s", "pvc/ext4");
+  await scene.grow("ext4", "132Mi");
   expect((await scene.get<Claim>("pvc", "ext4")).status.phase).toBe("Bound");
   const number = await writtenNumber(ext4);
   expect(number).toBeGreaterThan(0);
   await until("it goes on writing", () => expectNumberAbove(ext4, number));
 });
-
-async function request(name: string, storage: string): Promise<void> {
-  const patch = JSON.stringify({ spec: { resources: { requests: { storage } } } });
-  await scene.kubectl("patch", "pvc", name, `--patch=${patch}`);
-}
 
 /** A shell's command that writes $i to the volume, and waits until it is on the disk. */
 function writeNumber({ options }: Sort): string {

@@ -17,8 +17,7 @@ beforeAll(async () => {
   scene = await openScene("rights");
   await scene.apply(claim("data", "64Mi"), pod("user", "data"));
   await scene.running("user");
-  await scene.kubectl("patch", "pvc", "data", '--patch={"spec":{"resources":{"requests":{"storage":"96Mi"}}}}');
-  await scene.kubectl("wait", "--for=jsonpath={.status.capacity.storage}=96Mi", "--timeout=120s", "pvc/data");
+  await scene.grow("data", "96Mi");
   await scene.remove("pod/user", "pvc/data");
 });
 

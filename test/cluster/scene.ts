@@ -36,6 +36,8 @@ export interface Scene {
   running(pod: string, milliseconds?: number): Promise<Pod>;
   /** Runs a command in a pod. */
   exec(pod: string, ...command: readonly string[]): Promise<string>;
+  /** Asks for more room for a claim, "96Mi", and waits until the claim shows it. */
+  grow(claim: string, storage: string): Promise<void>;
   /** The volume of a claim. */
   volumeOf(claim: string): Promise<Volume & { readonly name: string }>;
   /** Deletes objects, "pod/a", and waits until they are gone. */
@@ -70,6 +72,12 @@ export async function openScene(namespace: string): Promise<Scene> {
         throw new Error(`${String(error)}\n${await here("describe", `pod/${pod}`)}`, { cause: error });
       }
       return get<Pod>("pod", pod);
+    },
+    grow: async (claim, storage) => {
+      const patch = { spec: { resources: { requests: { storage } } } };
+      await here("patch", "pvc", claim, `--patch=${JSON.stringify(patch)}`);
+      const grown = `--for=jsonpath={.status.capacity.storage}=${storage}`;
+      await here("wait", grown, "--timeout=120s", `pvc/${claim}`);
     },
     exec: (pod, ...command) => here("exec", pod, "--", ...command),
     volumeOf: async (claim) => {
