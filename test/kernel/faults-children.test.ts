@@ -1,26 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { readFile, statfs, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import { type SmallDisk, createFilesystem, makeSmallDisk, stageRequest } from "./device-support.ts";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createFilesystem, stageRequest } from "./device-support.ts";
 import { childOf, outcomeOf, persist, processes, until } from "./process-support.ts";
 import { MiB, type World, devicePath, mountsAt, openWorld, shell } from "./world.ts";
 
 // What of a killed driver's lives on; mkfs: driver-restart.test.ts.
 
 let world: World;
-let disk: SmallDisk;
+let programs: string;
 
 beforeAll(async () => {
-  disk = await makeSmallDisk(0, 1000 * MiB);
-  world = await openWorld([disk.path]);
+  programs = await mkdtemp("/run/programs-");
+  world = await openWorld(1, [], [], { environment: { PATH: `${programs}:${process.env["PATH"]}` } });
 });
-
-afterEach(() => disk.delayWrites(0));
 
 afterAll(async () => {
   expect(await world.close()).toEqual({ code: 0, signal: null });
-  await disk.remove();
+  await rm(programs, { recursive: true });
 });
 
 /** A volume that was used, and its data. */
@@ -34,15 +32,20 @@ async function usedVolume(filesystem: "ext4" | "xfs", sizeBytes: number) {
   return { ...request, row, file };
 }
 
-/** Makes a call, stops the program that it starts, kills the driver and starts it again. */
+/**
+ * Makes a call, kills the driver while the program that it starts stands still before its first step, and starts the
+ * driver again. A program that is stopped later may have done all that was asked of it.
+ */
 async function killWhile(program: string, call: () => Promise<unknown>): Promise<number> {
-  await disk.delayWrites(300);
+  const script = path.join(programs, program);
+  await writeFile(script, `#!/bin/sh\nrm "$0" && kill -STOP $$ && exec ${program} "$@"\n`, { mode: 0o755 });
   const lost = outcomeOf(call());
-  const { pid } = await until(`${program} runs`, () => childOf(world, program));
-  process.kill(pid, "SIGSTOP");
+  const { pid } = await until(`${program} stands still`, async () => {
+    const child = await childOf(world, program);
+    return child?.state === "T" && child;
+  });
   await world.driver().kill();
   expect(await lost).toBe("UNAVAILABLE");
-  await disk.delayWrites(0);
   await world.start();
   return pid;
 }
