@@ -10,6 +10,8 @@ export interface ClaimOptions {
   readonly storageClass?: string;
   readonly volumeMode?: "Block" | "Filesystem";
   readonly accessMode?: "ReadWriteOnce" | "ReadWriteOncePod";
+  /** The PersistentVolume that it is to be bound to. Default: whichever suits, or a new one. */
+  readonly volumeName?: string;
 }
 
 /** A PersistentVolumeClaim of a size as Kubernetes writes it: "100Mi". */
@@ -84,11 +86,13 @@ export function storageClass(name: string, options: ClassOptions): Manifest {
   };
 }
 
-function claimSpec(storage: string, { storageClass: className, volumeMode, accessMode }: ClaimOptions): object {
+function claimSpec(storage: string, options: ClaimOptions): object {
+  const { storageClass: className, volumeMode, accessMode, volumeName } = options;
   return {
     storageClassName: className ?? usualClass,
     accessModes: [accessMode ?? "ReadWriteOnce"],
     volumeMode: volumeMode ?? "Filesystem",
+    ...(volumeName === undefined ? {} : { volumeName }),
     resources: { requests: { storage } },
   };
 }

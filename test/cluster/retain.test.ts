@@ -29,21 +29,25 @@ test("a retained volume outlives its claim", async () => {
   expect((await logicalVolumes(spec.nodeName ?? "")).has(volume)).toBe(true);
 });
 
-test("with its claimRef removed it is bound again, with its data", async () => {
+test("with its claimRef removed it is bound again to a claim that names it, with its data", async () => {
   await kubectl(["patch", "pv", volume, "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef"}]']);
   await kubectl(["wait", "--for=jsonpath={.status.phase}=Available", "--timeout=60s", `pv/${volume}`]);
-  await scene.apply(claim("again", "64Mi", { storageClass: className }), pod("reader", "again"));
+  // without the name a scheduler that has not heard of the free volume yet would have a new one made
+  await scene.apply(claim("again", "64Mi", { storageClass: className, volumeName: volume }), pod("reader", "again"));
   await scene.running("reader");
   expect((await scene.volumeOf("again")).name).toBe(volume);
   expect(await scene.exec("reader", "cat", `${mountPath}/row`)).toBe("kept\n");
 });
 
-test("with its reclaim policy changed to Delete it goes with the claim", async () => {
+test("released once more, it goes when its reclaim policy is changed to Delete", async () => {
   const { spec } = await scene.running("reader");
-  await kubectl(["patch", "pv", volume, '--patch={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}']);
   await scene.remove("pod/reader", "pvc/again");
+  await kubectl(["wait", "--for=jsonpath={.status.phase}=Released", "--timeout=60s", `pv/${volume}`]);
+  await kubectl(["patch", "pv", volume, '--patch={"spec":{"persistentVolumeReclaimPolicy":"Delete"}}']);
   await until("the volume is gone", async () => {
     expect((await logicalVolumes(spec.nodeName ?? "")).has(volume)).toBe(false);
   });
-  expect(await kubectl(["get", "pv", volume, "--ignore-not-found"])).toBe("");
+  await until("its object is gone", async () => {
+    expect(await kubectl(["get", "pv", volume, "--ignore-not-found"])).toBe("");
+  });
 });
