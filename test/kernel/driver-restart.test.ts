@@ -211,7 +211,7 @@ test.each([
 ])("while mkfs.%s of a run that crashed is at work, nobody touches the volume", async (type, sizeBytes) => {
   const volumeId = await createFilesystem(world, type, sizeBytes);
   const request = await stageRequest(world, volumeId, type);
-  await disk.delayWrites(300);
+  await disk.delayWrites(1000);
   const lost = outcomeOf(world.rpc.NodeStageVolume(request));
   const { pid } = await until("mkfs runs", () => childOf(world, `mkfs.${type}`));
   await pause(100);
