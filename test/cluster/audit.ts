@@ -9,7 +9,7 @@ export interface Request {
   readonly requestReceivedTimestamp: string;
   readonly user: { readonly username: string };
   readonly objectRef?: { readonly resource: string; readonly apiGroup?: string; readonly subresource?: string };
-  readonly responseStatus?: { readonly code: number };
+  readonly responseStatus?: { readonly code: number; readonly message?: string };
 }
 
 /** All requests to the API server since the cluster came up. */

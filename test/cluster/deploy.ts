@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { checkout, run } from "../runner/command.ts";
 import { cached } from "./cached.ts";
+import { knownRoom } from "./capacities.ts";
 import { kubectl, onNode } from "./inside.ts";
 import { loadImage } from "./load.ts";
+import { usualClass } from "./manifests.ts";
 import { until } from "./until.ts";
 import { makeVolumeGroup, volumeGroup } from "./volumes.ts";
 
@@ -31,8 +33,8 @@ export async function deployDriver(say: (progress: string) => void): Promise<voi
     if (drivers.split(" ").length !== nodes.length) throw new Error(`registered: ${drivers}`);
   });
   await until("the room on all nodes is known", async () => {
-    const figures = await inNamespace("get", "csistoragecapacities", "--output=name");
-    if (figures.trim().split("\n").length < nodes.length) throw new Error(`known: ${figures}`);
+    const known = await knownRoom(usualClass);
+    if (!nodes.every((node) => known.has(node))) throw new Error(`known: ${[...known.keys()].join(", ")}`);
   });
   say("the driver is deployed");
 }

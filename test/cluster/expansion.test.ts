@@ -63,9 +63,11 @@ test("beyond the room the claim says why, and may be lowered again", async () =>
   const beyond = { spec: { resources: { requests: { storage: "64Gi" } } } };
   await scene.kubectl("patch", "pvc", "ext4", `--patch=${JSON.stringify(beyond)}`);
   const reason = "--for=jsonpath={.status.allocatedResourceStatuses.storage}=ControllerResizeInfeasible";
-  await scene.kubectl("wait", reason, "--timeout=60s", "pvc/ext4");
-  const events = await scene.kubectl("get", "events", "--field-selector=involvedObject.name=ext4", "--output=json");
-  expect(events).toMatch(/OutOfRange/);
+  await scene.kubectl("wait", reason, "--timeout=120s", "pvc/ext4");
+  await until("its events say why", async () => {
+    const events = await scene.kubectl("get", "events", "--field-selector=involvedObject.name=ext4", "--output=json");
+    expect(events).toMatch(/OutOfRange/);
+  });
 
   await scene.grow("ext4", "132Mi");
   expect((await scene.get<Claim>("pvc", "ext4")).status.phase).toBe("Bound");

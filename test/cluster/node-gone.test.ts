@@ -41,7 +41,7 @@ test("a node that does not answer keeps its volumes", async () => {
 test("of a node that was removed for good the volumes can be deleted", async () => {
   const start = performance.now();
   await kubectl(["delete", "node", node]);
-  await kubectl(["wait", "--for=delete", "--timeout=180s", `pv/${volume}`]);
+  await kubectl(["wait", "--for=delete", "--timeout=400s", `pv/${volume}`]);
   console.log(`node removed until its volume is: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   const asked = (await requests()).filter(({ user }) => user.username === accountOf("controller"));
   expect(asked.map(rightFor)).toContain("get nodes");

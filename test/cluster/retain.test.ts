@@ -32,7 +32,7 @@ test("a retained volume outlives its claim", async () => {
 test("with its claimRef removed it is bound again to a claim that names it, with its data", async () => {
   await kubectl(["patch", "pv", volume, "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef"}]']);
   await kubectl(["wait", "--for=jsonpath={.status.phase}=Available", "--timeout=60s", `pv/${volume}`]);
-  // without the name a scheduler that has not heard of the free volume yet would have a new one made
+  // without the name the scheduler may choose the other node, and a new volume is made there
   await scene.apply(claim("again", "64Mi", { storageClass: className, volumeName: volume }), pod("reader", "again"));
   await scene.running("reader");
   expect((await scene.volumeOf("again")).name).toBe(volume);

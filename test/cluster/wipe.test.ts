@@ -13,8 +13,8 @@ let scene: Scene;
 
 beforeAll(async () => {
   scene = await openScene("wipe");
-  // what the static provisioner's blockCleanerCommand "shred.sh 2" did
-  await scene.apply(storageClass(className, { parameters: { wipe: "shred:2" } }));
+  // what the static provisioner's blockCleanerCommand "shred.sh" did, often enough to be met at it
+  await scene.apply(storageClass(className, { parameters: { wipe: "shred:6" } }));
 });
 
 afterAll(async () => {

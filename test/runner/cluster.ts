@@ -6,8 +6,8 @@ import { run } from "./command.ts";
 import { jestCommand } from "./jest.ts";
 import { broken, readJestResults, type Tally } from "./tally.ts";
 
-/** For one test: it may have to wait for a node that starts, and for what runs on it. */
-const testMilliseconds = 300_000;
+/** For one test. What it waits for has limits of its own, with which it says what has not come. */
+const testMilliseconds = 900_000;
 
 /**
  * Brings up a cluster with the driver, and runs the tests of test/cluster in it, one after the other. A cluster that is
