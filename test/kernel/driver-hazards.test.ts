@@ -135,11 +135,9 @@ test("a restart looks after every volume, whatever the tags of another say", asy
   await setState(world, volumeId, "ready", "creating");
   await world.driver().kill();
   await world.start();
-  const patience = 8000;
   const settled = await until(
     "both are settled",
     async () => (await stateOf(world, volumeId)) === "ready" && (await stateOf(world, orphan)) === undefined,
-    patience,
   ).catch(() => false);
   const left = [await stateOf(world, volumeId), await stateOf(world, orphan)];
   await shell("lvremove", "--quiet", "--yes", odd);

@@ -88,8 +88,8 @@ test("a disk that hangs: alive and ready, a scrape in time, and nothing of what 
     for (let round = 0; round < 4; round += 1) {
       const started = performance.now();
       const figures = await scrape();
-      // one second of it is the wait for a fresh answer
-      expect(performance.now() - started).toBeLessThan(5000);
+      // a second of it is the wait for a fresh answer; Prometheus waits for ten
+      expect(performance.now() - started).toBeLessThan(11_000);
       expect(ofGroup(figures, "up")).toBe(0);
       expect(ofGroup(figures, "free_bytes")).toBeUndefined();
       expect(ofGroup(figures, "volumes")).toBeUndefined();
@@ -126,7 +126,7 @@ test("a process that stands still answers no probe", async () => {
 test("at its end it is alive, and not ready, as long as mkfs runs", async () => {
   const volumeId = await createFilesystem(world, "ext4", 64 * MiB);
   const request = await stageRequest(world, volumeId, "ext4");
-  await groups.disks[0].delayWrites(300);
+  await groups.disks[0].delayWrites(1000);
   const staging = world.rpc.NodeStageVolume(request);
   await until("mkfs runs", () => childOf(world, "mkfs.ext4"));
   const ended = world.driver().stop();

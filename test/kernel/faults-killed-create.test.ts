@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { stageRequest } from "./device-support.ts";
-import {
-  type FaultWorld,
-  campaignMs,
-  killAtEachStep,
-  leaveTenantsData,
-  openFaultWorld,
-  requireZeroes,
-} from "./faults-support.ts";
+import { type FaultWorld, campaignMs, killAtEachStep, openFaultWorld } from "./faults-support.ts";
 import { stateOf } from "./process-support.ts";
+import { leaveTenantsData, requireZeroes } from "./tenants-data.ts";
 import { MiB, blockCapability, claimName, devicePath, mountCapability } from "./world.ts";
 
 let world: FaultWorld;

@@ -2,15 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { dmsetup } from "./device-support.ts";
-import {
-  type FaultWorld,
-  campaignMs,
-  fillWithPattern,
-  killAtEachStep,
-  openFaultWorld,
-  requireZeroes,
-} from "./faults-support.ts";
+import { type FaultWorld, campaignMs, killAtEachStep, openFaultWorld } from "./faults-support.ts";
 import { persist, stateOf } from "./process-support.ts";
+import { fillWithPattern, requireZeroes } from "./tenants-data.ts";
 import { createVolume, stagedVolume } from "./volume-support.ts";
 import { MiB, blockCapability, devicePath, logicalVolumeOf, shell, targetPath } from "./world.ts";
 

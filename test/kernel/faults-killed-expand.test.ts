@@ -2,16 +2,9 @@ import { readFile, statfs, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { setState, stageRequest } from "./device-support.ts";
-import {
-  type FaultWorld,
-  campaignMs,
-  killAtEachStep,
-  leaveTenantsData,
-  openFaultWorld,
-  partitioned,
-  requireZeroes,
-} from "./faults-support.ts";
+import { type FaultWorld, campaignMs, killAtEachStep, openFaultWorld } from "./faults-support.ts";
 import { persist } from "./process-support.ts";
+import { leaveTenantsData, partitioned, requireZeroes } from "./tenants-data.ts";
 import { type Staged, createVolume, discardVolume, stagedVolume } from "./volume-support.ts";
 import { MiB, blockCapability, devicePath } from "./world.ts";
 

@@ -2,7 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createFilesystem, stageRequest } from "./device-support.ts";
-import { type FaultWorld, campaignMs, killAtEachStep, leaveTenantsData, openFaultWorld } from "./faults-support.ts";
+import { type FaultWorld, campaignMs, killAtEachStep, openFaultWorld } from "./faults-support.ts";
+import { leaveTenantsData } from "./tenants-data.ts";
 import { MiB, logicalVolumeOf, mountsAt, targetPath } from "./world.ts";
 
 let world: FaultWorld;

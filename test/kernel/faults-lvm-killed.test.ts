@@ -6,8 +6,8 @@ import { times } from "../campaign.ts";
 import { CallError } from "../lab/csi-client.ts";
 import { Random } from "../torture/random.ts";
 import { type SmallDisk, makeSmallDisk } from "./device-support.ts";
-import { requireZeroes } from "./faults-support.ts";
 import { childOf, until } from "./process-support.ts";
+import { requireZeroes } from "./tenants-data.ts";
 import { MiB, type World, blockCapability, devicePath, logicalVolumes, openWorld } from "./world.ts";
 
 const seed = process.env["FAULTS_SEED"] ?? randomBytes(4).toString("hex");

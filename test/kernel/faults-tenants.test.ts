@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { setTimeout as pause } from "node:timers/promises";
 import { times } from "../campaign.ts";
 import { Random } from "../torture/random.ts";
-import { type FaultWorld, fillWithPattern, leaveTenantsData, openFaultWorld, requireZeroes } from "./faults-support.ts";
+import { type FaultWorld, openFaultWorld } from "./faults-support.ts";
 import { outcomeOf, persist } from "./process-support.ts";
+import { fillWithPattern, leaveTenantsData, requireZeroes } from "./tenants-data.ts";
 import { MiB, blockCapability, blockTargetPath, claimName, logicalVolumes, stagingPath } from "./world.ts";
 
 const seed = process.env["FAULTS_SEED"] ?? randomBytes(4).toString("hex");

@@ -100,7 +100,7 @@ test("what somebody gives a volume that is being expanded, and puts there, is ke
   const volumeId = volume?.volumeId ?? "";
   const expansion = { volumeId, capacityRange: { requiredBytes: 320 * MiB } };
   const row = Buffer.alloc(8 * MiB, "row");
-  await disks[0]?.delayWrites(100);
+  await disks[0]?.delayWrites(1000);
   const expanded = outcomeOf(world.rpc.ControllerExpandVolume(expansion));
   await until("its extents are being zeroed", async () =>
     (await logicalVolumes(world)).includes(`grow-${request.name}`),

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LvmProcess } from "../../src/host/host.ts";
 import { type HostLab, MEBIBYTE, openHostLab, refusal, required } from "./host-lab.ts";
-
-jest.setTimeout(120_000);
 
 const LOCKS = process.env["LAB_LOCK_DIRECTORY"] ?? "/run/lock/lvm";
 const CONFIGURATION = `
@@ -104,8 +103,15 @@ test("a report longer than any pipe arrives whole", async () => {
 test("the death of the process is EPIPE for the command at work, and another process goes on", async () => {
   const lvm = await lab.host.lvm.start(CONFIGURATION);
   await lvm.execute("vgs");
-  const holder = spawn("flock", ["--no-fork", "--exclusive", `${LOCKS}/V_hostlvm`, "sleep", "60"], { stdio: "ignore" });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const holder = spawn("flock", [
+    "--no-fork",
+    "--exclusive",
+    `${LOCKS}/V_hostlvm`,
+    "sh",
+    "-c",
+    "echo held; exec sleep 60",
+  ]);
+  await once(holder.stdout, "data");
   const waiting = lvm.execute("lvcreate --yes --name late --size 4m hostlvm");
   await expect(lvm.execute("vgs")).rejects.toMatchObject(refusal("EBUSY"));
   await new Promise((resolve) => setTimeout(resolve, 1000));

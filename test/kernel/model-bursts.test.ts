@@ -49,7 +49,7 @@ test(
     expect(refused).toBeGreaterThan(draws.length / 50);
     expect(refused).toBeLessThan(draws.length / 2);
   },
-  times(1_800_000, 400_000),
+  times(3_600_000, 600_000),
 );
 
 /** What there may be after the calls, if each was carried out at once and in some order; an aborted one never was. */

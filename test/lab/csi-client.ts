@@ -14,11 +14,14 @@ import type { ControllerDefinition } from "../../src/csi/generated/csi/v1/Contro
 import type { IdentityDefinition } from "../../src/csi/generated/csi/v1/Identity.ts";
 import type { NodeDefinition } from "../../src/csi/generated/csi/v1/Node.ts";
 
-/** The RPCs of a service as functions. Each rejects with a CallError. */
+/**
+ * The RPCs of a service as functions. Each rejects with a CallError. A caller's patience is told the driver, which is to
+ * answer before it ends: the caller waits for that answer, so that no clock but the driver's decides.
+ */
 export type Calls<Definition> = {
   readonly [Name in keyof Definition as string extends Name ? never : number extends Name ? never : Name]: (
     request: RequestOf<Definition[Name]>,
-    deadlineMilliseconds?: number,
+    patienceMilliseconds?: number,
   ) => Promise<ResponseOf<Definition[Name]>>;
 };
 
@@ -87,11 +90,14 @@ export function loadServices(): ProtoGrpcType["csi"]["v1"] {
 function callsOf<Definition extends ServiceDefinition>(client: Client, definition: Definition): Calls<Definition> {
   const calls = Object.entries<ServiceDefinition[string]>(definition).map(([name, method]) => [
     name,
-    (request: object, deadlineMilliseconds = defaultDeadlineMilliseconds) =>
+    (request: object, patienceMilliseconds?: number) =>
       new Promise((resolve, reject) => {
-        const options = { deadline: Date.now() + deadlineMilliseconds };
+        const options =
+          patienceMilliseconds === undefined ? { deadline: Date.now() + defaultDeadlineMilliseconds } : {};
+        const metadata = new Metadata();
+        if (patienceMilliseconds !== undefined) metadata.set("grpc-timeout", `${patienceMilliseconds}m`);
         const { path: rpc, requestSerialize, responseDeserialize } = method;
-        client.makeUnaryRequest(rpc, requestSerialize, responseDeserialize, request, new Metadata(), options, done);
+        client.makeUnaryRequest(rpc, requestSerialize, responseDeserialize, request, metadata, options, done);
         function done(error: ServiceError | null, response?: object): void {
           if (error === null) resolve(response);
           else reject(new CallError(name, error));

@@ -7,7 +7,7 @@ import { inLanes, laboratories } from "./lanes.ts";
 import { add, broken, none, readJestResults, type Tally } from "./tally.ts";
 
 /** A laboratory that is still busy after this time for each of its test files hangs. */
-const fileSeconds = times(3600, 600);
+const fileSeconds = times(3600, 1500);
 
 /** Words in the names of files that take minutes: they begin first, so that no laboratory is left alone with one. */
 const longest = ["model-sequence", "disk-schedules", "faults-repeated", "driver-restart", "model-bursts"];
