@@ -1,4 +1,4 @@
-import { LvmError, SystemError, VolumeError, quote } from "../errors.ts";
+import { LvmError, type LvmFailure, SystemError, VolumeError, quote } from "../errors.ts";
 import { minimumBytes } from "../filesystem/names.ts";
 import type { VolumeGroupState } from "../lvm/model.ts";
 import type { NewVolume, VolumeGroup } from "../lvm/volume-group.ts";
@@ -179,12 +179,18 @@ async function finish(context: Context, volume: Volume, work: Work): Promise<Vol
   }
 }
 
+const passingFailures: ReadonlySet<LvmFailure> = new Set([
+  "groupMissing",
+  "groupAmbiguous",
+  "groupUnreadable",
+  "physicalVolumeMissing",
+  "locked",
+  "outcomeUnknown",
+]);
+
 /** Whether the same call may succeed later with what is there now. */
 function mayPass(error: unknown): boolean {
-  if (error instanceof LvmError) {
-    const passing = ["groupMissing", "groupAmbiguous", "groupUnreadable", "physicalVolumeMissing", "locked"];
-    return [...passing, "outcomeUnknown"].includes(error.kind);
-  }
+  if (error instanceof LvmError) return passingFailures.has(error.kind);
   if (error instanceof SystemError) return error.code === "ESTALE" || error.code === "EAGAIN";
   return error instanceof VolumeError && (error.kind === "aborted" || error.kind === "unavailable");
 }
