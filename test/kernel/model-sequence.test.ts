@@ -5,7 +5,7 @@ import { type Subject, openSubject } from "./model-support.ts";
 import { type Command, describe } from "./model-state.ts";
 import { step } from "./model.ts";
 
-const calls = times(2000, 400);
+const calls = times(2000, 250);
 /** A walk that has not met all of `mustHappen` by then goes on until it has, or until here. */
 const callsAtMost = times(4000, 2400);
 /** Calls between two looks at LVM and the mount table. */
