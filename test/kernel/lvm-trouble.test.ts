@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { readFile, readdir } from "node:fs/promises";
 import type { VolumeGroup } from "../../src/lvm/volume-group.ts";
 import { type Lab, lockDirectory, openLab } from "./lvm-lab.ts";
+import { until } from "./process-support.ts";
 
 let lab: Lab;
 let group: VolumeGroup;
@@ -131,7 +132,7 @@ test("a disk that joins the group while a command waits for the lock is not left
   await once(holder.stdout, "data");
   const before = lab.sent.length;
   const change = group.changeTags("a", { add: ["x"], remove: [] });
-  while (lab.sent.length === before) await pause(20);
+  await until("the command is sent", async () => lab.sent.length > before);
   lab.run("vgextend", "--yes", "--nolocking", "labjoin", joining);
   holder.stdin.end();
   await change;
@@ -151,7 +152,7 @@ test("the outcome of a command is unknown when its process is killed, and the ne
   const sent = lab.sent.length;
   const creation = group.create(() => ({ ...one, name: "b" }));
   // a creation that has not begun would let the removal go first
-  while (lab.sent.length === sent) await pause(20);
+  await until("the command is sent", async () => lab.sent.length > sent);
   const removal = group.remove("a");
   await killLvmOf("labkill");
   await expect(creation).rejects.toMatchObject({ name: "LvmError", kind: "outcomeUnknown" });
