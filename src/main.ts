@@ -20,6 +20,9 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   if (command === "--help" || args.includes("--help")) return print(help);
   try {
     await run(command, args);
+    // All is done. The connection of a caller whose machine lost its power does not end, and would keep the process until
+    // the kubelet kills it: HTTP/2 sessions that were told to close wait for the other side (node, finishSessionClose).
+    process.exit(0);
   } catch (error) {
     const usage = error instanceof UsageError;
     process.stderr.write(`lvm-local-csi: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { ask } from "./control.ts";
 import { databaseCommand, openDatabase, query, startWriting, type Writer } from "./database.ts";
-import { driverReady, withoutNodePods } from "./driver-pods.ts";
+import { withoutNodePods } from "./driver-pods.ts";
 import { mountPath, statefulSet } from "./manifests.ts";
 import { openScene, type Pod, type Scene } from "./scene.ts";
 import { until } from "./until.ts";
@@ -61,7 +61,6 @@ test("so it does when the driver's pods were away before the cut, and are there 
       expect(events).toMatch(/lvm\.local\.csi not found/);
     });
   });
-  await driverReady();
   await openDatabase(scene, "db-0");
   await expectEveryRow();
 });

@@ -24,7 +24,7 @@ export async function driverReady(): Promise<void> {
   }
 }
 
-/** Takes the driver from all nodes while something is done. */
+/** Takes the driver from all nodes while something is done; returns when it is ready again. */
 export async function withoutNodePods(work: () => Promise<void>): Promise<void> {
   const [daemonSet, label] = ["daemonset/lvm-local-csi-node", "lvm.local.csi/test-nowhere"];
   const patch = (value: string | null): Promise<string> => {
@@ -40,5 +40,6 @@ export async function withoutNodePods(work: () => Promise<void>): Promise<void> 
     await work();
   } finally {
     await patch(null);
+    await driverReady();
   }
 }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, readdir, readlink, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { stopBeside } from "./half-open.ts";
 import { type SmallDisk, createFilesystem, makeSmallDisk, stageRequest } from "./device-support.ts";
 import { childOf, outcomeOf, persist, processes, stateOf, until, untilState } from "./process-support.ts";
 import { MiB, type World, blockCapability, claimName, logicalVolumes, openWorld, shell } from "./world.ts";
@@ -84,6 +85,13 @@ test("an ended driver leaves no process, no directory and no socket", async () =
   expect(await privateDirectories()).toEqual([]);
   await expect(stat(world.socketPath)).rejects.toMatchObject({ code: "ENOENT" });
   await world.start();
+});
+
+test("a caller that does not hang up, as one that hangs itself, does not keep the driver", async () => {
+  const caller = connect({ path: world.socketPath, allowHalfOpen: true });
+  const ending = await stopBeside(caller, world.driver());
+  await world.start();
+  expect(ending).toEqual(stopped);
 });
 
 test("a driver that is killed leaves an lvm that ends by itself, and a socket that is replaced", async () => {

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { loadServices } from "../../src/csi/services.ts";
+import { stopBeside } from "./half-open.ts";
 import { outcomeOf, persist, until, untilState } from "./process-support.ts";
 import {
   type NodeName,
@@ -141,6 +142,13 @@ test("a node's own services are not to be had over the network, not even by the 
     kind: "unanswered",
     code: status.UNIMPLEMENTED,
   });
+});
+
+test("a controller that does not hang up, as one whose machine lost its power, does not keep a node's driver", async () => {
+  const controller = await cluster.connectAsController("n1");
+  const ending = await stopBeside(controller, cluster.nodes.n1.driver());
+  await cluster.nodes.n1.start();
+  expect(ending).toEqual({ code: 0, signal: null });
 });
 
 /** Of three volumes one on each node, and one anywhere. */

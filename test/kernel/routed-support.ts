@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createSecureContext } from "node:tls";
+import { type SecureContext, type TLSSocket, connect, createSecureContext } from "node:tls";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { loadServices } from "../../src/csi/services.ts";
+import { identities } from "../../src/identities.ts";
 import { NodeLink } from "../../src/remote/node-link.ts";
 import type { Outcome } from "../../src/remote/outcome.ts";
 import { controllerLeaf, makeAuthority, nodeLeaf, tlsDirectory } from "../lab/certificates.ts";
@@ -21,6 +23,8 @@ export interface RoutedCluster {
   readonly start: () => Promise<void>;
   /** Calls a node as the controller does, with an empty request. */
   readonly callAsController: (node: NodeName, method: Method | undefined) => Promise<Outcome<object>>;
+  /** Connects to a node as the controller does; the connection stays open until it is destroyed. */
+  readonly connectAsController: (node: NodeName) => Promise<TLSSocket>;
   readonly close: () => Promise<readonly Ending[]>;
 }
 
@@ -61,6 +65,7 @@ export async function openRoutedCluster(): Promise<RoutedCluster> {
       await until("the controller is found again", () => client.Identity.Probe({}).catch(() => undefined));
     },
     callAsController: (node, method) => callNode(controllerTls, node, method),
+    connectAsController: (node) => connectToNode(controllerTls, node),
     close: async () => {
       client.close();
       return [await controller.stop(), await nodes.n1.close(), await nodes.n2.close()];
@@ -71,15 +76,30 @@ export async function openRoutedCluster(): Promise<RoutedCluster> {
 async function callNode(directory: string, node: NodeName, method: Method | undefined): Promise<Outcome<object>> {
   const greeting = loadServices().Identity["GetPluginInfo"];
   if (method === undefined || greeting === undefined) throw new Error("no such method");
-  const [cert, key, ca] = await Promise.all(
-    ["tls.crt", "tls.key", "ca.crt"].map((name) => readFile(join(directory, name))),
-  );
-  const context = createSecureContext({ cert, key, ca });
+  const context = await contextOf(directory);
   const link = new NodeLink({ node, address: addresses[node], context, name: "test 1", greeting });
   const outcome = await link.call({ method, request: {}, deadline: undefined, signal: new AbortController().signal });
   if (outcome === undefined) throw new Error("the link was closed");
   link.close();
   return outcome;
+}
+
+async function connectToNode(directory: string, node: NodeName): Promise<TLSSocket> {
+  const { hostname: host, port } = new URL(`tcp://${addresses[node]}`);
+  const secureContext = await contextOf(directory);
+  const connection = connect({
+    ...{ host, port: Number(port), servername: identities.node, secureContext },
+    ...{ ALPNProtocols: ["h2"], allowHalfOpen: true },
+  });
+  await once(connection, "secureConnect");
+  return connection;
+}
+
+async function contextOf(directory: string): Promise<SecureContext> {
+  const [cert, key, ca] = await Promise.all(
+    ["tls.crt", "tls.key", "ca.crt"].map((name) => readFile(join(directory, name))),
+  );
+  return createSecureContext({ cert, key, ca });
 }
 
 function nodeFlags(name: NodeName, tls: string): readonly string[] {
