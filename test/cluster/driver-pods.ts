@@ -34,7 +34,7 @@ export async function withoutNodePods(work: () => Promise<void>): Promise<void> 
   await patch("");
   try {
     await until("the driver's pods are gone from the nodes", async () => {
-      const pods = await kubectl(["--namespace", driverNamespace, "get", "pods", nodeComponent, "--output=name"]);
+      const pods = await kubectl(["--namespace", driverNamespace, "get", "pods", nodeComponent, "--output=wide"]);
       if (pods !== "") throw new Error(pods);
     });
     await work();

@@ -27,4 +27,6 @@ async function importInto(node: string, archive: string): Promise<void> {
   });
   await input.close();
   if (status !== 0) throw new Error(`${node} could not import ${archive}`);
+  // containerd does not: a power cut within half a minute would leave the image's files empty
+  await onNode(node, ["sync"]);
 }

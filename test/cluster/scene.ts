@@ -1,3 +1,4 @@
+import { driverReady } from "./driver-pods.ts";
 import { kubectl } from "./inside.ts";
 import type { Manifest } from "./manifests.ts";
 import { CommandError } from "./shell.ts";
@@ -51,6 +52,8 @@ export async function openScene(namespace: string): Promise<Scene> {
   const here = (...args: readonly string[]): Promise<string> => kubectl([...selection, ...args]);
   const get = async <Result>(kind: string, name: string): Promise<Result> =>
     JSON.parse(await here("get", kind, name, "--output=json")) as Result;
+  // an earlier file may have failed while the driver was away
+  await driverReady();
   await kubectl(["create", "namespace", namespace]);
   // pods of a namespace without it are refused
   await until("its service account exists", () => here("get", "serviceaccount", "default"));
