@@ -50,9 +50,24 @@ test("a missing Secret is reported and waited for; SIGTERM ends it while the API
   expect(await output).toContain(`kubectl create secret generic ${names.node} -n storage`);
 });
 
-async function start(): Promise<void> {
+test("a SIGTERM that comes while the role is loaded ends it in order", async () => {
+  for (const name of Object.values(names)) server.put("secrets", { metadata: { name } });
+  const hook = `
+import { registerHooks } from "node:module";
+registerHooks({
+  load(url, context, next) {
+    if (url.endsWith("/certificates-role.ts")) process.kill(process.pid, "SIGTERM");
+    return next(url, context);
+  },
+});`;
+  await start(`--import=data:text/javascript,${encodeURIComponent(hook)}`);
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect(await output).toContain('"msg":"ended"');
+});
+
+async function start(options = ""): Promise<void> {
   const main = path.resolve(import.meta.dirname, "main.ts");
-  const env = { ...process.env, ...(await server.start()), NODE_OPTIONS: "" };
+  const env = { ...process.env, ...(await server.start()), NODE_OPTIONS: options };
   child = spawn(process.execPath, [main, "certificates", "--namespace", "storage"], {
     env,
     stdio: ["ignore", "pipe", "inherit"],

@@ -29,7 +29,6 @@ export async function runController(config: ControllerConfig, version: string): 
   await ending;
   isEnding = true;
   await Promise.race([server.stop(), setTimeout(patienceMs, undefined, { ref: false })]);
-  server.cut();
   services.close();
   await directory.close();
   await http?.close();

@@ -2,6 +2,7 @@
 import { certificatesHelp, parseCertificatesConfig } from "./certificates-config.ts";
 import { nodeHelp, parseNodeConfig } from "./config.ts";
 import { controllerHelp, parseControllerConfig } from "./controller-config.ts";
+import { heedSignals } from "./end-signal.ts";
 import { UsageError } from "./flags.ts";
 import { packageVersion } from "./package-files.ts";
 
@@ -19,6 +20,7 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
   if (command === "--version") return print(packageVersion());
   if (command === "--help" || args.includes("--help")) return print(help);
   try {
+    void heedSignals();
     await run(command, args);
     // All is done. The connection of a caller whose machine lost its power does not end, and would keep the process until
     // the kubelet kills it: HTTP/2 sessions that were told to close wait for the other side (node, finishSessionClose).

@@ -27,7 +27,7 @@ import { Turns } from "./volume/turns.ts";
  */
 export async function runNode(config: NodeConfig, version: string, openHost = createHost): Promise<void> {
   const log = createLog(config.logLevel);
-  // From the start on, an end is an orderly one; a container's first process would not even notice the signal.
+  // from the start on, an end is an orderly one
   const ending = endSignal(log);
   const { host, close } = await openHost({ kubeletDirectory: config.kubeletDirectory, log });
   await clearSocket(config.socketPath);
@@ -63,7 +63,6 @@ export async function runNode(config: NodeConfig, version: string, openHost = cr
   await operations.end();
   // The last answers are on their way; a caller that keeps its connection open must not keep the driver.
   await Promise.race([stopped, setTimeout(1000, undefined, { ref: false })]);
-  server.cut();
   remote?.cut();
   await Promise.all([...groups.values()].map((group) => group.close()));
   await http?.close();

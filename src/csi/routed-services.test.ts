@@ -44,7 +44,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   client.close();
-  server.cut();
+  void server.stop();
   services.close();
   void node.stop();
   node.cut();
@@ -124,7 +124,7 @@ test("the controller is ready when it knows the nodes and has a certificate", as
   expect(await client.Identity.Probe({})).toEqual({ ready: { value: true } });
   expect(await client.Identity.GetPluginInfo({})).toMatchObject({ name: "lvm.local.csi", vendorVersion: "1.2.3" });
   client.close();
-  server.cut();
+  void server.stop();
   services.close();
   await rm(path.join(controllerTls, "tls.crt"));
   await startController();

@@ -7,10 +7,8 @@ import { type CallObserver, type Handler, unary } from "./rpc.ts";
 
 /** CSI services on a Unix socket. */
 export interface RunningServer {
-  /** Takes no new calls; resolves when those under way are answered and their callers have hung up. */
+  /** Takes no new calls; resolves when those under way are answered and their callers have hung up, which some never do. */
   stop(): Promise<void>;
-  /** Hangs up. */
-  cut(): void;
 }
 
 /** Adds services to a server. */
@@ -31,7 +29,6 @@ export async function serve(socketPath: string, register: Register): Promise<Run
   await bind(server, socketPath);
   return {
     stop: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
-    cut: () => server.forceShutdown(),
   };
 }
 

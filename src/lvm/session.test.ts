@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, jest, test } from "@jest/globals";
 import { SystemError } from "../errors.ts";
 import type { LvmProcess } from "../host/host.ts";
@@ -79,6 +80,20 @@ test.each([
   await expect(session.execute(["lvcreate", "x"], "A")).rejects.toMatchObject(unknown);
   expect(lvm.started).toHaveLength(2);
   expect(lvm.ended).toBe(2);
+});
+
+test("a process that was left is waited for at the end: it may be in the midst of a command", async () => {
+  const goesOn = Promise.withResolvers<void>();
+  const lvm = launcher(() => ({}));
+  const session = new Session(
+    { start: async (configuration) => ({ ...(await lvm.start(configuration)), end: () => goesOn.promise }) },
+    log,
+  );
+  await expect(session.execute(["lvcreate", "x"], "A")).rejects.toMatchObject({ kind: "outcomeUnknown" });
+  const ended = session.end().then(() => "ended");
+  expect(await Promise.race([ended, sleep(50, "waits")])).toBe("waits");
+  goesOn.resolve();
+  expect(await ended).toBe("ended");
 });
 
 test("each command is told of, with what came of it", async () => {

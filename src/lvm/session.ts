@@ -33,6 +33,8 @@ export class Session {
   readonly #observe: CommandObserver;
   #running: Running | undefined;
   #idle: NodeJS.Timeout | undefined;
+  /** Ends of processes that get no command any more. */
+  readonly #left = new Set<Promise<void>>();
 
   constructor(launcher: LvmLauncher, log: Log, observe: CommandObserver = () => {}) {
     this.#launcher = launcher;
@@ -62,12 +64,10 @@ export class Session {
     }
   }
 
-  /** Ends the process. No command may be running. */
+  /** Ends the process, and waits for those that were left before. No command may be running. */
   async end(): Promise<void> {
-    clearTimeout(this.#idle);
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.process.end();
+    await this.#retire();
+    await Promise.all(this.#left);
   }
 
   async #process(configuration: string): Promise<Running> {
@@ -110,12 +110,25 @@ export class Session {
   /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */
   #leave(process: LvmProcess): void {
     this.#forget(process);
-    process.end().catch((error: unknown) => this.#complain(error));
+    void this.#ended(process);
   }
 
-  /** Ends the process as `end` does. What goes wrong in that is no failure of any command. */
+  /** Ends the process that is at hand. */
   async #retire(): Promise<void> {
-    await this.end().catch((error: unknown) => this.#complain(error));
+    clearTimeout(this.#idle);
+    const running = this.#running;
+    this.#running = undefined;
+    if (running !== undefined) await this.#ended(running.process);
+  }
+
+  /** What goes wrong with its end is no failure of any command. */
+  #ended(process: LvmProcess): Promise<void> {
+    const end = process
+      .end()
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => this.#left.delete(end));
+    this.#left.add(end);
+    return end;
   }
 
   #complain(error: unknown): void {

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
-import { createSecureContext } from "node:tls";
+import { connect, createSecureContext } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { controllerLeaf, makeAuthority, nodeLeaf, replaceFiles } from "../../test/lab/certificates.ts";
 import { type Bed, type Handler, callOf, echo, greeting, openBed, until } from "./bed.fixture.ts";
@@ -50,6 +51,37 @@ test("who got in with a key of a signer that is believed no more is out when the
   await setTimeout(50);
   expect(await link.call(callOf({}))).toMatchObject({ kind: "unsent" });
   link.close();
+});
+
+test("who is told to stop answers the calls under way first", async () => {
+  let isAnswered = false;
+  const server = await startNode((_call, callback) => {
+    globalThis.setTimeout(() => {
+      isAnswered = true;
+      callback(null, { echo: "late" });
+    }, 500);
+  });
+  const sent = bed.send("n1");
+  await until(() => bed.worked.length > 0);
+  await server.stop();
+  expect(isAnswered).toBe(true);
+  expect(await sent).toEqual({ kind: "answered", response: { echo: "late" } });
+});
+
+test("a controller that does not hang up is hung up on", async () => {
+  const server = await bed.startNode("n1", echo);
+  const { cert, key } = await controllerLeaf(bed.authority);
+  const caller = connect({
+    ...{ host: "127.0.0.1", port: server.port, cert, key },
+    ...{ rejectUnauthorized: false, ALPNProtocols: ["h2"], allowHalfOpen: true },
+  });
+  caller.on("error", () => undefined);
+  await once(caller, "data");
+  const stopped = server.stop();
+  expect(await Promise.race([stopped, setTimeout(1000, "waits")])).toBe("waits");
+  server.cut();
+  await stopped;
+  caller.destroy();
 });
 
 function startNode(handler: Handler) {

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ListenAddress } from "../flags.ts";
 import type { Log } from "../log.ts";
@@ -19,7 +20,7 @@ export interface RemoteOptions {
 /** A node's services, as the controller reaches them. */
 export interface RemoteServer {
   readonly port: number;
-  /** Takes no new calls; resolves when those under way are answered. */
+  /** Takes no new calls; resolves when those under way are answered and the controller has hung up, if it ever does. */
   stop(): Promise<void>;
   /** Hangs up. */
   cut(): void;
@@ -52,19 +53,35 @@ export async function serveRemote(options: RemoteOptions, register: (server: Ser
   register(server);
   // what it is given has been through the gate
   const entrance = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const gate = createGate((connection) => entrance.injectConnection(connection), log);
+  const connections = new Set<TLSSocket>();
+  const gate = createGate((connection) => {
+    connections.add(connection);
+    connection.once("close", () => connections.delete(connection));
+    entrance.injectConnection(connection);
+  }, log);
   await tls.watch(() => gate.setSecureContext(tls.options));
   const port = await listen(gate, options.listen);
   log.info({ ...options.listen, port }, "taking the controller's calls");
   return {
     port,
-    stop: () => {
+    stop: async () => {
       tls.stop();
       gate.close();
-      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+      // the library waits for the calls of connections only that it has accepted itself
+      const closed = [...connections].map((connection) => end(connection));
+      server.tryShutdown(() => undefined);
+      await Promise.all(closed);
     },
-    cut: () => server.forceShutdown(),
+    cut: () => {
+      server.forceShutdown();
+      for (const connection of connections) connection.destroy();
+    },
   };
+}
+
+/** `once` of node:events would reject where a connection ends with an error. */
+function end(connection: TLSSocket): Promise<void> {
+  return new Promise((resolve) => void connection.once("close", () => resolve()));
 }
 
 async function listen(gate: ReturnType<typeof createGate>, { host, port }: ListenAddress): Promise<number> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "./control.ts";
 import { databaseCommand, openDatabase, query, startWriting, type Writer } from "./database.ts";
 import { withoutNodePods } from "./driver-pods.ts";
@@ -19,7 +20,11 @@ beforeAll(async () => {
   await openDatabase(scene, "db-0");
 });
 
-afterAll(() => scene.close());
+afterAll(async () => {
+  // it is on, unless a test failed while it was off
+  await ask({ ask: "start", node }).catch(() => undefined);
+  await scene.close();
+});
 
 test("a database that writes is given more room", async () => {
   await whileWriting(async (writer) => {
@@ -72,6 +77,8 @@ async function whileWriting(act: (writer: Writer) => Promise<unknown>): Promise<
   const writer = await startWriting(scene, "db-0", rows + 1);
   await writer.committed(rows + 20);
   await act(writer);
+  await Promise.race([writer.ended, sleep(20_000, undefined, { ref: false })]);
+  writer.abandon();
   rows = await writer.ended;
 }
 

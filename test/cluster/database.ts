@@ -29,7 +29,7 @@ exec mariadbd --user=root --datadir=${directory} --socket=/tmp/socket --skip-net
 
 /** Waits until the database answers, and has the table that rows are written to. */
 export async function openDatabase(scene: Scene, pod: string): Promise<void> {
-  await until("the database answers", () => query(scene, pod, "select 1"), 180_000);
+  await until("the database answers", () => query(scene, pod, "select 1"), 300_000);
   await query(scene, pod, "create table if not exists test.ledger (id int primary key)");
 }
 
@@ -44,6 +44,8 @@ export interface Writer {
   /** The number of the last row that has been committed so far. */
   last(): number;
   end(): Promise<void>;
+  /** Hears of no more rows: what it writes to may be gone without a word. */
+  abandon(): void;
   /** The number of the last row that had been committed when it failed or ended. */
   readonly ended: Promise<number>;
 }
@@ -64,6 +66,7 @@ export async function startWriting(scene: Scene, pod: string, first: number): Pr
   return {
     ended,
     last: () => last,
+    abandon: () => void child.kill(),
     end: async () => {
       await scene.exec(pod, "touch", enough);
       await ended;

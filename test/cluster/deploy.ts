@@ -25,8 +25,8 @@ export async function deployDriver(say: (progress: string) => void): Promise<voi
   const isThere = (await kubectl(["get", "namespace", driverNamespace, "--ignore-not-found"])) !== "";
   await kubectl(["apply", "--server-side", "--kustomize", path.join(checkout, "deploy/kustomize/overlays/cluster")]);
   const workloads = await workloadsOfDriver();
-  if (isThere) await inNamespace("rollout", "restart", ...workloads);
-  for (const workload of workloads) await inNamespace("rollout", "status", workload, "--timeout=240s");
+  if (isThere) await inDriverNamespace("rollout", "restart", ...workloads);
+  for (const workload of workloads) await inDriverNamespace("rollout", "status", workload, "--timeout=240s");
   say("the driver's pods are ready");
   await until("the driver is registered on all nodes", async () => {
     const drivers = await kubectl(["get", "csinodes", "--output=jsonpath={.items[*].spec.drivers[*].name}"]);
@@ -58,10 +58,11 @@ async function prepareNode(node: string): Promise<void> {
 }
 
 async function workloadsOfDriver(): Promise<readonly string[]> {
-  const names = await inNamespace("get", "daemonsets,deployments", "--output=name");
+  const names = await inDriverNamespace("get", "daemonsets,deployments", "--output=name");
   return names.trim().split("\n");
 }
 
-function inNamespace(...args: readonly string[]): Promise<string> {
+/** Runs kubectl in the driver's namespace. */
+export function inDriverNamespace(...args: readonly string[]): Promise<string> {
   return kubectl(["--namespace", driverNamespace, ...args]);
 }

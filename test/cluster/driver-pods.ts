@@ -1,26 +1,49 @@
-import { driverNamespace } from "./deploy.ts";
-import { kubectl, onNode } from "./inside.ts";
+import { inDriverNamespace } from "./deploy.ts";
+import { onNode } from "./inside.ts";
+import { CommandError } from "./shell.ts";
 import { until } from "./until.ts";
 
-const nodeComponent = "--selector=app.kubernetes.io/component=node";
+type Component = "controller" | "node";
 
-/** Kills pods of the driver without a chance to finish anything: those of a component, on one node or on all. */
-export async function killDriverPods(component: "controller" | "node", node?: string): Promise<void> {
-  const where = node === undefined ? [] : [`--field-selector=spec.nodeName=${node}`];
-  const which = [`--selector=app.kubernetes.io/component=${component}`, ...where];
-  await kubectl(["--namespace", driverNamespace, "delete", "pods", "--grace-period=0", "--force", ...which]);
+/** The processes of each component's containers, as pkill(1) finds them. */
+const commands: Readonly<Record<Component, string>> = {
+  node: "/lvm-local-csi/dist/main[.]js node",
+  controller: "/lvm-local-csi/dist/main[.]js controller|^/csi-(provisioner|resizer) ",
+};
+
+/**
+ * Kills pods of the driver in this very moment, without a chance to finish anything, and deletes them: those of a
+ * component, on one node or on all. The kubelet alone would tell those that it has heard are gone to end, and wait.
+ */
+export async function killDriverPods(component: Component, node?: string): Promise<void> {
+  const which = [selectorOf(component), ...(node === undefined ? [] : [`--field-selector=spec.nodeName=${node}`])];
+  const nodes = await inDriverNamespace("get", "pods", ...which, "--output=jsonpath={.items[*].spec.nodeName}");
+  const killed = await Promise.all([...new Set(nodes.split(" "))].map((one) => killProcesses(component, one)));
+  if (!killed.includes(true)) throw new Error(`no process of the ${component} ran`);
+  await inDriverNamespace("delete", "pods", "--grace-period=0", "--force", ...which);
 }
 
 /** Kills the driver on a node in this very moment; the kubelet starts it again in the same pod. */
 export async function killDriverProcess(node: string): Promise<void> {
-  await onNode(node, ["pkill", "-KILL", "-f", "/lvm-local-csi/dist/main[.]js node"]);
+  if (!(await killProcesses("node", node))) throw new Error(`no driver ran on ${node}`);
+}
+
+/** Whether there were any. */
+async function killProcesses(component: Component, node: string): Promise<boolean> {
+  try {
+    await onNode(node, ["pkill", "-KILL", "-f", commands[component]]);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError && error.status === 1) return false;
+    throw error;
+  }
 }
 
 /** Waits until the driver's pods are ready again. */
 export async function driverReady(): Promise<void> {
-  const workloads = await kubectl(["--namespace", driverNamespace, "get", "daemonsets,deployments", "--output=name"]);
+  const workloads = await inDriverNamespace("get", "daemonsets,deployments", "--output=name");
   for (const workload of workloads.trim().split("\n")) {
-    await kubectl(["--namespace", driverNamespace, "rollout", "status", workload, "--timeout=180s"]);
+    await inDriverNamespace("rollout", "status", workload, "--timeout=240s");
   }
 }
 
@@ -29,17 +52,21 @@ export async function withoutNodePods(work: () => Promise<void>): Promise<void> 
   const [daemonSet, label] = ["daemonset/lvm-local-csi-node", "lvm.local.csi/test-nowhere"];
   const patch = (value: string | null): Promise<string> => {
     const change = { spec: { template: { spec: { nodeSelector: { [label]: value } } } } };
-    return kubectl(["--namespace", driverNamespace, "patch", daemonSet, `--patch=${JSON.stringify(change)}`]);
+    return inDriverNamespace("patch", daemonSet, `--patch=${JSON.stringify(change)}`);
   };
   await patch("");
   try {
     await until("the driver's pods are gone from the nodes", async () => {
-      const pods = await kubectl(["--namespace", driverNamespace, "get", "pods", nodeComponent, "--output=wide"]);
+      const pods = await inDriverNamespace("get", "pods", selectorOf("node"), "--output=wide");
       if (pods !== "") throw new Error(pods);
     });
     await work();
   } finally {
     await patch(null);
-    await driverReady();
   }
+  await driverReady();
+}
+
+function selectorOf(component: Component): string {
+  return `--selector=app.kubernetes.io/component=${component}`;
 }

@@ -20,6 +20,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // it is on, unless a test failed while it was off
+  await ask({ ask: "start", node }).catch(() => undefined);
   // its disk comes back with what was on it
   if ((await logicalVolumes(node)).has(volume)) {
     await onNode(node, ["lvremove", "--quiet", "--yes", `${volumeGroup}/${volume}`]);
@@ -31,10 +33,14 @@ test("a node that does not answer keeps its volumes", async () => {
   await ask({ ask: "kill", node });
   await scene.kubectl("delete", "pod/user", "--grace-period=0", "--force");
   await scene.kubectl("delete", "pvc/data", "--wait=false");
-  await until("the deletion has been tried", async () => {
-    const selector = `involvedObject.name=${volume},reason=VolumeFailedDelete`;
-    expect(await kubectl(["get", "events", "--all-namespaces", `--field-selector=${selector}`])).toMatch(/node2/);
-  });
+  await until(
+    "the deletion has been tried",
+    async () => {
+      const selector = `involvedObject.name=${volume},reason=VolumeFailedDelete`;
+      expect(await kubectl(["get", "events", "--all-namespaces", `--field-selector=${selector}`])).toMatch(/node2/);
+    },
+    300_000,
+  );
   expect(await kubectl(["get", "pv", volume, "--output=jsonpath={.status.phase}"])).toBe("Released");
 });
 
