@@ -85,14 +85,14 @@ export class Session {
     const started = performance.now();
     const report = await process.execute(words.join(" ")).catch((cause: unknown) => {
       if (!(cause instanceof SystemError)) throw cause;
-      this.#leave(process);
+      void this.#leave(process);
       throw new LvmError("outcomeUnknown", `${name}: lvm did not answer: ${withoutUuids(cause.message)}`, { cause });
     });
     const verdict = readVerdict(report, name);
     const milliseconds = Math.round(performance.now() - started);
     this.#log.debug({ command: words.join(" "), succeeded: verdict?.succeeded, milliseconds }, "lvm");
     if (verdict !== undefined) return verdict;
-    this.#leave(process);
+    void this.#leave(process);
     throw new LvmError("outcomeUnknown", `${name}: lvm answered something else than a verdict on this command`);
   }
 
@@ -107,22 +107,15 @@ export class Session {
     return verdict;
   }
 
-  /** Lets a process go that cannot be trusted any more: it gets no command, and ends when it will. */
-  #leave(process: LvmProcess): void {
-    this.#forget(process);
-    void this.#ended(process);
-  }
-
   /** Ends the process that is at hand. */
   async #retire(): Promise<void> {
     clearTimeout(this.#idle);
-    const running = this.#running;
-    this.#running = undefined;
-    if (running !== undefined) await this.#ended(running.process);
+    if (this.#running !== undefined) await this.#leave(this.#running.process);
   }
 
-  /** What goes wrong with its end is no failure of any command. */
-  #ended(process: LvmProcess): Promise<void> {
+  /** Lets a process go: it gets no more commands, and ends when it will. What goes wrong in that fails no command. */
+  #leave(process: LvmProcess): Promise<void> {
+    this.#forget(process);
     const end = process
       .end()
       .catch((error: unknown) => this.#complain(error))

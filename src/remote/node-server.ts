@@ -68,7 +68,7 @@ export async function serveRemote(options: RemoteOptions, register: (server: Ser
       tls.stop();
       gate.close();
       // the library waits for the calls of connections only that it has accepted itself
-      const closed = [...connections].map((connection) => end(connection));
+      const closed = [...connections].map(untilClosed);
       server.tryShutdown(() => undefined);
       await Promise.all(closed);
     },
@@ -80,7 +80,7 @@ export async function serveRemote(options: RemoteOptions, register: (server: Ser
 }
 
 /** `once` of node:events would reject where a connection ends with an error. */
-function end(connection: TLSSocket): Promise<void> {
+function untilClosed(connection: TLSSocket): Promise<void> {
   return new Promise((resolve) => void connection.once("close", () => resolve()));
 }
 

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { auditLog } from "./control-plane.ts";
-import { driverNamespace } from "./deploy.ts";
-import { kubectl } from "./inside.ts";
+import { driverNamespace, inDriverNamespace } from "./deploy.ts";
 
 /** A request to the API server, as its audit log has it (audit.k8s.io/v1, Event). */
 export interface Request {
@@ -45,7 +44,7 @@ interface Role {
 export async function rightsOf(role: string): Promise<readonly string[]> {
   const all = await Promise.all(
     ["clusterroles", "roles"].map((kind) =>
-      kubectl(["--namespace", driverNamespace, "get", kind, role, "--ignore-not-found", "--output=json"]),
+      inDriverNamespace("get", kind, role, "--ignore-not-found", "--output=json"),
     ),
   );
   const rules = all.filter((printed) => printed !== "").flatMap((printed) => (JSON.parse(printed) as Role).rules);

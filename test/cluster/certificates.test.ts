@@ -4,7 +4,8 @@ import path from "node:path";
 import { identities } from "../../src/identities.ts";
 import { makeAuthority, makeLeaf } from "../lab/certificates.ts";
 import { checkout } from "../runner/command.ts";
-import { driverNamespace } from "./deploy.ts";
+import { driverNamespace, inDriverNamespace } from "./deploy.ts";
+import { selectorOf } from "./driver-pods.ts";
 import { kubectl } from "./inside.ts";
 
 const name = "stranger";
@@ -50,11 +51,14 @@ beforeAll(async () => {
     { apiVersion: "v1", kind: "Secret", ...secret },
     { apiVersion: "v1", kind: "Pod", metadata: { name }, spec },
   ];
-  await inNamespace(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-  await inNamespace(["wait", "--for=jsonpath={.status.phase}=Running", "--timeout=120s", `pod/${name}`]);
+  await kubectl(
+    ["--namespace", driverNamespace, "apply", "--filename=-"],
+    JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+  );
+  await inDriverNamespace("wait", "--for=jsonpath={.status.phase}=Running", "--timeout=120s", `pod/${name}`);
 });
 
-afterAll(() => inNamespace(["delete", `pod/${name}`, `secret/${name}`]));
+afterAll(() => inDriverNamespace("delete", `pod/${name}`, `secret/${name}`));
 
 test("a node answers a pod with the controller's certificate", async () => {
   expect(await answerTo("/lvm-local-csi-controller")).toMatch(/^answered \d+/);
@@ -69,12 +73,8 @@ test.each([
 });
 
 async function answerTo(directory: string | undefined): Promise<string> {
-  const of = ["--selector=app.kubernetes.io/component=node", "--output=jsonpath={.items[0].status.podIP}"];
-  const address = await inNamespace(["get", "pods", ...of]);
+  const output = "--output=jsonpath={.items[0].status.podIP}";
+  const address = await inDriverNamespace("get", "pods", selectorOf("node"), output);
   const words = directory === undefined ? [address] : [address, directory];
-  return inNamespace(["exec", name, "--", "/usr/bin/node", "--eval", speaks, ...words]);
-}
-
-function inNamespace(args: readonly string[], input?: string): Promise<string> {
-  return kubectl(["--namespace", driverNamespace, ...args], input);
+  return inDriverNamespace("exec", name, "--", "/usr/bin/node", "--eval", speaks, ...words);
 }

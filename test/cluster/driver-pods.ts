@@ -3,12 +3,20 @@ import { onNode } from "./inside.ts";
 import { CommandError } from "./shell.ts";
 import { until } from "./until.ts";
 
-type Component = "controller" | "node";
+export type Component = "controller" | "node";
 
-/** The processes of each component's containers, as pkill(1) finds them. */
-const commands: Readonly<Record<Component, string>> = {
-  node: "/lvm-local-csi/dist/main[.]js node",
-  controller: "/lvm-local-csi/dist/main[.]js controller|^/csi-(provisioner|resizer) ",
+/** The containers of `deploy/`, by a word of their first process's command line. */
+export const containers = {
+  node: "/opt/lvm-local-csi/dist/main.js node",
+  controller: "/opt/lvm-local-csi/dist/main.js controller",
+  certificates: "/opt/lvm-local-csi/dist/main.js certificates",
+  "csi-provisioner": "/csi-provisioner ",
+  "csi-resizer": "/csi-resizer ",
+} as const;
+
+const containersOf: Readonly<Record<Component, readonly (keyof typeof containers)[]>> = {
+  node: ["node"],
+  controller: ["controller", "csi-provisioner", "csi-resizer"],
 };
 
 /**
@@ -30,8 +38,9 @@ export async function killDriverProcess(node: string): Promise<void> {
 
 /** Whether there were any. */
 async function killProcesses(component: Component, node: string): Promise<boolean> {
+  const words = containersOf[component].map((name) => containers[name]);
   try {
-    await onNode(node, ["pkill", "-KILL", "-f", commands[component]]);
+    await onNode(node, ["pkill", "-KILL", "-f", words.join("|")]);
     return true;
   } catch (error) {
     if (error instanceof CommandError && error.status === 1) return false;
@@ -67,6 +76,7 @@ export async function withoutNodePods(work: () => Promise<void>): Promise<void> 
   await driverReady();
 }
 
-function selectorOf(component: Component): string {
+/** The pods of a component, for kubectl. */
+export function selectorOf(component: Component): string {
   return `--selector=app.kubernetes.io/component=${component}`;
 }

@@ -1,14 +1,6 @@
-import { driverNamespace } from "./deploy.ts";
+import { driverNamespace, inDriverNamespace } from "./deploy.ts";
+import { type Component, containers, selectorOf } from "./driver-pods.ts";
 import { kubectl, onNode } from "./inside.ts";
-
-/** The containers of `deploy/`, by a word of their first process's command line. */
-const containers = {
-  node: "/opt/lvm-local-csi/dist/main.js node",
-  controller: "/opt/lvm-local-csi/dist/main.js controller",
-  certificates: "/opt/lvm-local-csi/dist/main.js certificates",
-  "csi-provisioner": "/csi-provisioner ",
-  "csi-resizer": "/csi-resizer ",
-} as const;
 
 /** Resident memory of the processes of each container on these nodes in mebibytes, the largest of each. */
 export async function memoryOfContainers(nodes: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -30,9 +22,8 @@ export interface CallFigures {
 }
 
 /** Of the metrics of all pods of a component. */
-export async function callFigures(component: "controller" | "node", method: string): Promise<CallFigures> {
-  const selector = `--selector=app.kubernetes.io/component=${component}`;
-  const pods = await kubectl(["--namespace", driverNamespace, "get", "pods", selector, "--output=name"]);
+export async function callFigures(component: Component, method: string): Promise<CallFigures> {
+  const pods = await inDriverNamespace("get", "pods", selectorOf(component), "--output=name");
   let [count, seconds] = [0, 0];
   for (const pod of pods.trim().split("\n")) {
     const proxy = `/api/v1/namespaces/${driverNamespace}/pods/${pod.replace("pod/", "")}:9811/proxy/metrics`;
